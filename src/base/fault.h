@@ -16,14 +16,14 @@ enum { FAULT_DETAIL_BYTES = 512 };
 
 struct fault {
     enum fault_kind kind;
-    int sys_errno;      /* 0 when no system call failed */
-    const char *step;   /* static text: what was being done ("connect", "handshake"), or NULL */
+    int sys_errno;    /* 0 when no system call failed */
+    const char *step; /* static text: what was being done ("connect", "handshake"), or NULL */
     /* For people: which server said what. Printable, NUL-terminated, may be empty. */
     char detail[FAULT_DETAIL_BYTES];
 };
 
 struct fault_row {
-    const char *name;   /* dns_failed */
+    const char *name; /* dns_failed */
     int http_status;
     const char *s3_code;
     const char *stage;

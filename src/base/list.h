@@ -14,7 +14,8 @@ struct list {
 #define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 /* The body may remove `it` from the list, and nothing else. */
 #define LIST_EACH(it, after, head)                                                                 \
-    for (struct list *it = (head)->next, *after = it->next; it != (head); it = after, after = it->next)
+    for (struct list *it = (head)->next, *after = it->next; it != (head);                          \
+         it = after, after = it->next)
 
 static inline void list_init(struct list *l)
 {

@@ -1,7 +1,7 @@
 #pragma once
 /*
- * Borrowed bytes. A struct str points into memory that somebody else owns and is not NUL-terminated;
- * whoever keeps it longer than that memory copies it (arena_copy, buf_append).
+ * Borrowed bytes. A struct str points into memory that somebody else owns and is not
+ * NUL-terminated; whoever keeps it longer than that memory copies it (arena_copy, buf_append).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +35,8 @@ static inline bool str_eq(struct str a, struct str b)
 
 static inline struct str str_from(struct str s, size_t offset)
 {
-    return offset >= s.n ? (struct str){ s.p + s.n, 0 } : (struct str){ s.p + offset, s.n - offset };
+    return offset >= s.n ? (struct str){ s.p + s.n, 0 }
+                         : (struct str){ s.p + offset, s.n - offset };
 }
 
 static inline struct str str_first(struct str s, size_t n)
@@ -80,8 +81,10 @@ struct str str_trim(struct str s);
  */
 bool str_next(struct str *rest, char sep, struct str *part);
 
-/* All of s as a decimal number that fits; false, *out untouched, for anything else ("", "+1", " 1"). */
+/* All of s as a decimal number that fits; false, *out untouched, for anything else ("", "+1", "
+ * 1"). */
 bool str_to_u64(struct str s, uint64_t *out);
 
-/* '*' stands for any run of bytes, '?' for one; ASCII case is folded. Linear time in pattern * s. */
+/* '*' stands for any run of bytes, '?' for one; ASCII case is folded. Linear time in pattern * s.
+ */
 bool str_glob_nocase(struct str pattern, struct str s);

@@ -25,7 +25,8 @@ void io_addr_set_port(struct io_addr *a, uint16_t port);
 
 /* Address literal without brackets, with an optional IPv6 zone; the port is 0. */
 bool io_addr_parse_ip(struct str text, struct io_addr *out);
-/* "1.2.3.4", "1.2.3.4:53", "[::1]:53", "::1", ":80" (-> IPv6 unspecified, dual stack); default_port where none stands. */
+/* "1.2.3.4", "1.2.3.4:53", "[::1]:53", "::1", ":80" (-> IPv6 unspecified, dual stack); default_port
+ * where none stands. */
 bool io_addr_parse(struct str text, uint16_t default_port, struct io_addr *out);
 void io_addr_from_bytes(int family, const uint8_t *ip, uint16_t port, struct io_addr *out);
 /* The raw address: 4 or 16 bytes. */
@@ -52,11 +53,11 @@ bool io_cidr_has(const struct io_cidr *c, const struct io_addr *a);
  * 64:ff9b::/96, 6to4) counts as the IPv4 address inside.
  */
 enum io_addr_class {
-    IO_ADDR_GLOBAL,         /* and RFC 1918, ULA: where interface endpoints live */
-    IO_ADDR_UNSPECIFIED,    /* 0.0.0.0/8, :: */
+    IO_ADDR_GLOBAL,      /* and RFC 1918, ULA: where interface endpoints live */
+    IO_ADDR_UNSPECIFIED, /* 0.0.0.0/8, :: */
     IO_ADDR_LOOPBACK,
-    IO_ADDR_LINK_LOCAL,     /* 169.254.0.0/16, fe80::/10, fd00:ec2::/32 */
-    IO_ADDR_MULTICAST,      /* and 255.255.255.255, 240.0.0.0/4 */
+    IO_ADDR_LINK_LOCAL, /* 169.254.0.0/16, fe80::/10, fd00:ec2::/32 */
+    IO_ADDR_MULTICAST,  /* and 255.255.255.255, 240.0.0.0/4 */
 };
 enum io_addr_class io_addr_classify(const struct io_addr *a);
 const char *io_addr_class_name(enum io_addr_class c);

@@ -19,5 +19,6 @@ struct io_listener {
  * Binds and listens. [::] is dual stack; where the host has no IPv6, it falls back to 0.0.0.0.
  * Out of descriptors: accepting pauses 100 ms at a time instead of spinning.
  */
-bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct io_addr *at, bool reuse_port, struct fault *f);
+bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct io_addr *at,
+                      bool reuse_port, struct fault *f);
 void io_listener_close(struct io_listener *l);

@@ -37,7 +37,7 @@ struct io_loop {
     uv_mutex_t post_lock;
     struct list posted; /* io_post */
     struct list tasks;
-    void *buffers;      /* io/block.h: free blocks of this loop */
+    void *buffers; /* io/block.h: free blocks of this loop */
     bool is_open;
 };
 

@@ -1,20 +1,21 @@
 #pragma once
 /*
  * Deadlines of one loop: a binary heap of timers that their owners embed. Moving an armed deadline
- * to a later time only stores it, so that re-arming on every request costs nothing. A disarmed timer
- * may be freed at once.
+ * to a later time only stores it, so that re-arming on every request costs nothing. A disarmed
+ * timer may be freed at once.
  */
 #include "io/loop.h"
 
 struct io_timer {
     void (*on_fire)(struct io_timer *t);
     /* private */
-    uint64_t deadline_ms;   /* when it fires */
-    uint64_t heap_ms;       /* the key under which it stands in the heap, at most deadline_ms */
-    size_t at;              /* index in the heap + 1; 0 when it is not there */
+    uint64_t deadline_ms; /* when it fires */
+    uint64_t heap_ms;     /* the key under which it stands in the heap, at most deadline_ms */
+    size_t at;            /* index in the heap + 1; 0 when it is not there */
 };
 
-/* on_fire runs once, at or after `after_ms` from now, in a later turn. Arming again moves the deadline. */
+/* on_fire runs once, at or after `after_ms` from now, in a later turn. Arming again moves the
+ * deadline. */
 void io_timer_arm(struct io_loop *l, struct io_timer *t, uint64_t after_ms);
 void io_timer_disarm(struct io_loop *l, struct io_timer *t);
 

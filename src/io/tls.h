@@ -1,8 +1,8 @@
 #pragma once
 /*
- * TLS through OpenSSL 3: contexts that outlive connections. A client context verifies chain and name
- * on every connection; there is no switch to turn that off. Sessions are kept per (host, port) and
- * resumed. TLS 1.2 and later.
+ * TLS through OpenSSL 3: contexts that outlive connections. A client context verifies chain and
+ * name on every connection; there is no switch to turn that off. Sessions are kept per (host, port)
+ * and resumed. TLS 1.2 and later.
  */
 #include "base/fault.h"
 
@@ -11,8 +11,8 @@
 struct io_tls; /* one per worker and identity; not shared between threads */
 
 /*
- * ca_file adds authorities to the system's, NULL for none. Fault CONFIG when the file cannot be read
- * or holds no certificate.
+ * ca_file adds authorities to the system's, NULL for none. Fault CONFIG when the file cannot be
+ * read or holds no certificate.
  */
 struct io_tls *io_tls_client_new(const char *ca_file, struct fault *f);
 /* For test servers, the demo and later the TLS listener: PEM files. */
@@ -23,7 +23,9 @@ struct io_tls *io_tls_server_new_from(X509 *cert, EVP_PKEY *key, struct fault *f
 bool io_tls_trust(struct io_tls *t, X509 *ca);
 void io_tls_free(struct io_tls *t);
 
-/* For io/stream: an SSL for one connection. host is the name to verify and to send as SNI (an address literal is verified as an address). */
+/* For io/stream: an SSL for one connection. host is the name to verify and to send as SNI (an
+ * address literal is verified as an address). */
 SSL *io_tls_open(struct io_tls *t, int fd, struct str host, uint16_t port, struct fault *f);
-/* What SSL's error queue and verify result mean, as TLS_UNTRUSTED, TLS_NAME or TLS_FAILED with OpenSSL's reason. */
+/* What SSL's error queue and verify result mean, as TLS_UNTRUSTED, TLS_NAME or TLS_FAILED with
+ * OpenSSL's reason. */
 bool io_tls_fault(SSL *ssl, const char *step, struct fault *f);

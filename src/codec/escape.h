@@ -1,0 +1,18 @@
+#pragma once
+/* Bytes from outside, made harmless for where they are shown. */
+#include "base/buf.h"
+
+/* As the inside of a JSON string: control characters, quote, backslash and bytes that are not UTF-8
+ * are escaped (\u00XX). */
+void escape_json(struct buf *out, struct str s);
+/* As XML character data: & < > " ' and, for what XML 1.0 cannot hold, '?'. Invalid UTF-8 becomes
+ * '?'. */
+void escape_xml(struct buf *out, struct str s);
+/* Printable ASCII; everything else as \xHH; at most max bytes, then "...". */
+void escape_plain(struct buf *out, struct str s, size_t max);
+/*
+ * A request target for the log: values of token, X-Amz-Signature, X-Amz-Security-Token,
+ * X-Amz-Credential, AWSAccessKeyId and Signature (any letter case, percent-encoded names too)
+ * become "***". JSON-escaped.
+ */
+void escape_json_target(struct buf *out, struct str target);

@@ -1,0 +1,36 @@
+#pragma once
+/* resolv.conf(5) and hosts(5) as text -> structs. Both come from outside (DHCP, orchestrators):
+ * every line is checked, odd ones are counted, none is fatal. */
+#include "base/str.h"
+
+enum {
+    RESOLV_MAX_SERVERS = 16,
+    RESOLV_MAX_SEARCH = 32,
+    RESOLV_CONF_BYTES = 64 * 1024,
+    HOSTS_BYTES = 1024 * 1024
+};
+
+struct resolv_server {
+    struct str text; /* the address as it stands there: "10.0.0.2", "fe80::1%eth0", "[::1]:53" is
+                        tolerated. Borrowed. */
+    unsigned line;   /* counted from 1 */
+};
+
+struct resolv_conf {
+    unsigned n_servers; /* every `nameserver` line, libc's limit of three does not hold here;
+                           duplicates dropped */
+    struct resolv_server servers[RESOLV_MAX_SERVERS];
+    unsigned n_search;
+    struct str search[RESOLV_MAX_SEARCH]; /* the last of `search` and `domain` counts */
+    unsigned ndots, timeout_s, attempts;  /* 1, 5, 2 where not given; libc's maxima hold */
+    bool rotate, use_tcp, edns0;
+    unsigned n_bad_lines;
+};
+/* text is borrowed by out. Comments: '#' and ';' at the line's start (and behind a value). NUL and
+ * CR are white space. */
+void resolv_conf_parse(struct str text, struct resolv_conf *out);
+
+/* Each (address, name) pair of a hosts file, in order; a false from on_entry stops. Names are not
+ * checked beyond being non-empty. */
+typedef bool hosts_on_entry(void *arg, struct str address, struct str name, unsigned line);
+void hosts_parse(struct str text, hosts_on_entry *on_entry, void *arg);
