@@ -1,14 +1,14 @@
 #pragma once
 /* A listening TCP socket of one worker (SO_REUSEPORT when there are several). */
 #include "base/fault.h"
-#include "io/addr.h"
+#include "codec/addr.h"
 #include "io/loop.h"
 
 struct io_listener {
     void *owner;
     /* fd is the callee's: non-blocking, close-on-exec, TCP_NODELAY. */
-    void (*on_accept)(struct io_listener *l, int fd, const struct io_addr *peer);
-    struct io_addr local; /* with the port that was given, where 0 was asked for */
+    void (*on_accept)(struct io_listener *l, int fd, const struct addr *peer);
+    struct addr local; /* with the port that was given, where 0 was asked for */
     /* private */
     struct io_loop *loop;
     uv_poll_t *poll;
@@ -19,6 +19,6 @@ struct io_listener {
  * Binds and listens. [::] is dual stack; where the host has no IPv6, it falls back to 0.0.0.0.
  * Out of descriptors: accepting pauses 100 ms at a time instead of spinning.
  */
-bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct io_addr *at,
+bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct addr *at,
                       bool reuse_port, struct fault *f);
 void io_listener_close(struct io_listener *l);

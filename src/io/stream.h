@@ -6,7 +6,7 @@
  * the turn in which it is closed, so its owner may die at once.
  */
 #include "base/fault.h"
-#include "io/addr.h"
+#include "codec/addr.h"
 #include "io/loop.h"
 #include "io/tls.h"
 
@@ -39,7 +39,7 @@ enum io_result { IO_OK, IO_AGAIN, IO_EOF, IO_FAILED };
 struct io_stream *io_stream_new(struct io_loop *l, int fd);
 /* Sockets of our own: non-blocking, close-on-exec, TCP_NODELAY. -1 and errno on failure; in
  * progress is success. */
-int io_connect(const struct io_addr *to, int *sys_errno);
+int io_connect(const struct addr *to, int *sys_errno);
 /* After IO_WRITE on a connecting socket: 0, or the errno with which the connection failed. */
 int io_connect_result(struct io_stream *s);
 
