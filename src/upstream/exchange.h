@@ -1,0 +1,106 @@
+#pragma once
+/*
+ * One request and its response on a connection from the pool. The owner embeds it, writes the
+ * request head itself (bytes as they go out), feeds the body and pulls the response; the exchange
+ * does the lease, the framing of both bodies, the deadlines, and the one retry that a reused
+ * connection may need (proxy.md, Upstream): when nothing came back and the whole request is still
+ * held here, it is sent again on a fresh connection and the owner notices nothing but n_retries.
+ *
+ * Callbacks never run inside a call of the owner's, and never after exchange_finish or
+ * exchange_cancel; the owner may call those, and start the exchange again, inside a callback.
+ */
+#include "base/buf.h"
+#include "codec/http1.h"
+#include "codec/http1_body.h"
+#include "io/block.h"
+#include "io/stream.h"
+#include "io/timer.h"
+#include "upstream/upstream.h"
+
+enum { EXCHANGE_HELD_BYTES = 64 * 1024 };
+
+enum exchange_event {
+    EXCHANGE_INTERIM,  /* a 1xx head is in x->head (101 never: it is a protocol fault) */
+    EXCHANGE_HEAD,     /* the final head is in x->head, its strings valid until the first
+                          exchange_consume */
+    EXCHANGE_READABLE, /* after exchange_read said AGAIN: there is more, or the end, or a fault */
+    EXCHANGE_WRITABLE, /* after exchange_write took less than it was given: try again */
+    EXCHANGE_FAILED,   /* x->fault. Before the head: nothing came. Behind it: the response is cut */
+};
+
+/* Request body framing towards the origin. */
+struct exchange_request {
+    struct origin origin;
+    enum http_method method;
+    struct str head; /* request line, fields, empty line. Borrowed until finish or cancel (a retry
+                        sends it again) */
+    enum http_framing framing; /* HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED */
+    uint64_t content_length;
+    bool is_idempotent; /* GET, HEAD, PUT, DELETE, OPTIONS ...: may be sent again on another address
+                         */
+    uint64_t head_timeout_ms; /* for the response head, counted from the end of the request; 0: the
+                                 settings' */
+};
+
+struct exchange_timing {
+    uint32_t dns_us, connect_us, tls_us;         /* 0 on a reused connection */
+    uint64_t started_us, sent_us, first_byte_us; /* io_now_us; 0: did not happen */
+};
+
+struct connection; /* upstream/pool.h */
+
+struct exchange {
+    void *owner;
+    void (*on_event)(struct exchange *x, enum exchange_event e);
+    struct http_head head; /* of the response */
+    struct fault fault;
+    struct exchange_timing timing;
+    struct addr addr; /* of the origin; family 0 before it is connected */
+    struct dns_explain
+        *explain; /* of the dial, or NULL on a reused connection; dies with finish or cancel */
+    uint64_t received_bytes, sent_bytes; /* on the wire inside TLS, heads and framing included */
+    unsigned n_retries;
+    bool is_reused, is_resumed; /* connection from the pool; TLS session resumed */
+    bool is_request_sent;       /* whole */
+    /* private: see exchange.c */
+    struct upstream *up;
+    struct connection *conn;
+    struct exchange_request request;
+    struct buf held;
+    struct io_timer timer;
+    struct io_task later;
+    struct http1_body body;
+    size_t scanned, head_sent;
+    uint8_t state, pending_events;
+    bool wants_body, wants_room, holds_all, is_body_ended;
+};
+
+/*
+ * Leases a connection (a pooled one at once, else resolving and dialling) and sends. The first body
+ * bytes that are written in the same turn go out with the head. The struct need not be zeroed
+ * before, only owner and on_event set.
+ */
+void exchange_start(struct exchange *x, struct upstream *u, const struct exchange_request *request);
+
+/* Body bytes, unframed: returns how many were taken; fewer than data.n means WRITABLE follows.
+ * Before the connection stands, up to EXCHANGE_HELD_BYTES are taken. */
+size_t exchange_write(struct exchange *x, struct str data);
+/* The body is whole (with HTTP_LENGTH: all bytes were given). trailers: fields for a chunked body,
+ * "Name: value CRLF"..., or empty. */
+void exchange_write_end(struct exchange *x, struct str trailers);
+
+/*
+ * Response body, unframed. IO_OK: *data borrows from the connection's block until exchange_consume.
+ * IO_AGAIN: READABLE follows; while nobody asks, the origin is not read (backpressure) and no stall
+ * is counted. IO_EOF: the body is whole; x->body.trailers has the trailers. IO_FAILED: x->fault.
+ */
+enum io_result exchange_read(struct exchange *x, struct str *data);
+void exchange_consume(struct exchange *x, size_t n);
+
+/*
+ * Ends it. finish keeps the connection for others when the response was read to its end, the
+ * request was sent whole and both sides want to keep it; cancel closes it at once. Both release all
+ * that is held; harmless when idle.
+ */
+void exchange_finish(struct exchange *x);
+void exchange_cancel(struct exchange *x);
