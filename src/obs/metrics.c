@@ -1,0 +1,125 @@
+#include "obs/metrics.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/*
+ * The counts of one thread. Only its thread writes, so a load and a store are enough; others read.
+ * A shard outlives its thread, for its counts belong to the sums; the next new thread takes it
+ * over, so there are never more shards than threads at once.
+ */
+struct shard {
+    _Alignas(64) _Atomic uint64_t count[N_METRICS]; /* no cache line has two writers */
+    atomic_bool is_taken;
+    struct shard *next;
+};
+
+/* Expressly shared. The first serves whoever comes without memory for a shard, so it is counted in
+ * with read-modify-write. */
+static struct shard common = { .is_taken = true };
+static _Atomic(struct shard *) shards = &common;
+
+static _Thread_local struct shard *mine;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t thread_end;
+static bool has_key;
+
+static const struct metric_row rows[N_METRICS] = {
+#define METRIC(id, kind, name, labels, help) [METRIC_##id] = { METRIC_##kind, name, labels, help },
+#include "obs/metrics.def"
+#undef METRIC
+#define FAULT(id, name, status, code, stage, sentence)                                             \
+    [METRIC_FAULT_FIRST + FAULT_##id] = { METRIC_COUNTER, "penstock_faults_total",                 \
+                                          "kind=\"" name "\"", "Requests by how they ended." },
+#include "base/fault.def"
+#undef FAULT
+};
+
+const struct metric_row *metric_row(unsigned metric)
+{
+    return metric < N_METRICS ? &rows[metric] : NULL;
+}
+
+static void give_back(void *shard)
+{
+    mine = NULL;
+    atomic_store_explicit(&((struct shard *)shard)->is_taken, false, memory_order_release);
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&thread_end, give_back) == 0;
+}
+
+static struct shard *take_shard(void)
+{
+    for (struct shard *s = atomic_load(&shards); s; s = s->next) {
+        bool is_taken = false;
+        if (atomic_compare_exchange_strong(&s->is_taken, &is_taken, true))
+            return s;
+    }
+    struct shard *s = has_key ? aligned_alloc(_Alignof(struct shard), sizeof *s) : NULL;
+    if (s == NULL)
+        return &common;
+    memset(s, 0, sizeof *s);
+    atomic_store(&s->is_taken, true);
+    s->next = atomic_load(&shards);
+    while (!atomic_compare_exchange_weak(&shards, &s->next, s))
+        ;
+    return s;
+}
+
+static struct shard *my_shard(void)
+{
+    if (mine == NULL) {
+        pthread_once(&once, make_key);
+        mine = take_shard();
+        if (mine != &common)
+            pthread_setspecific(thread_end, mine);
+    }
+    return mine;
+}
+
+void metric_add(enum metric m, uint64_t n)
+{
+    struct shard *s = my_shard();
+    if (s == &common) {
+        atomic_fetch_add_explicit(&s->count[m], n, memory_order_relaxed);
+        return;
+    }
+    uint64_t now = atomic_load_explicit(&s->count[m], memory_order_relaxed);
+    atomic_store_explicit(&s->count[m], now + n, memory_order_relaxed);
+}
+
+void metric_sub(enum metric m, uint64_t n)
+{
+    metric_add(m, -n); /* modulo 2^64: the sum over all threads is right */
+}
+
+void metric_fault(enum fault_kind kind)
+{
+    if ((unsigned)kind < N_FAULTS)
+        metric_add((enum metric)(METRIC_FAULT_FIRST + (unsigned)kind), 1);
+}
+
+void metric_response(int http_status)
+{
+    int class = http_status / 100;
+    if (class >= 2 && class <= 5)
+        metric_add((enum metric)(METRIC_RESPONSES_2XX + class - 2), 1);
+}
+
+uint64_t metric_read(unsigned metric)
+{
+    uint64_t sum = 0;
+    for (struct shard *s = atomic_load(&shards); s && metric < N_METRICS; s = s->next)
+        sum += atomic_load_explicit(&s->count[metric], memory_order_relaxed);
+    return sum;
+}
+
+void metrics_read(uint64_t out[static N_METRICS])
+{
+    for (unsigned i = 0; i < N_METRICS; i++)
+        out[i] = metric_read(i);
+}
