@@ -1,0 +1,248 @@
+"""The proxies of the bench and what stands around them: certificates, a DNS server, the TLS origin.
+
+Each contender is started once, pinned to the proxy's core, and is left alone until its turn comes. All of them
+listen on loopback and are ended by their process ids.
+"""
+
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+HOST = "s3.us-east-1.amazonaws.com"
+LISTEN_ADDRESS = "127.0.0.1"
+ORIGIN_ADDRESS = "127.0.0.1"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def make_certificates(run):
+    """A throw-away authority and the origin's certificate: RSA 2048, like S3's own."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], check=True, cwd=run, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "7", "-subj", "/CN=bench authority",
+            "-keyout", "ca.key", "-out", "ca.pem", "-addext", "basicConstraints=critical,CA:TRUE",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={HOST}", "-keyout", "origin.key",
+            "-out", "origin.csr")
+    (run / "origin.ext").write_text(f"subjectAltName=DNS:{HOST},DNS:*.{HOST}\nbasicConstraints=CA:FALSE\n"
+                                    "extendedKeyUsage=serverAuth\n")
+    openssl("x509", "-req", "-in", "origin.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "7", "-extfile", "origin.ext", "-out", "origin.pem")
+
+
+class NameServer(threading.Thread):
+    """Answers A for the S3 host with the origin's address, everything else with an empty NOERROR."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((LISTEN_ADDRESS, 0))
+        self.port = self.socket.getsockname()[1]
+
+    def run(self):
+        name = b"".join(bytes([len(label)]) + label.encode() for label in HOST.split(".")) + b"\0"
+        while True:
+            query, peer = self.socket.recvfrom(4096)
+            if len(query) < 17 or query[2] & 0x80:
+                continue
+            end = query.find(b"\0", 12) + 1
+            question = query[12:end + 4]
+            ours = question[:-4].lower() == name and question[-4:] == b"\0\1\0\1"
+            head = query[:2] + struct.pack(">HHHHH", 0x8180, 1, int(ours), 0, 0)
+            record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(ORIGIN_ADDRESS)
+            self.socket.sendto(head + question + (record if ours else b""), peer)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind((LISTEN_ADDRESS, 0))
+        return s.getsockname()[1]
+
+
+def fill(template, values):
+    text = (HERE / "conf" / template).read_text()
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", str(value))
+    return text
+
+
+def pin(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+class Contender:
+    """One running proxy: where it listens, which processes it is, what it has used."""
+
+    def __init__(self, name, command, port, core, run, env=None):
+        self.name, self.port, self.core = name, port, core
+        self.log = run / f"{name}.log"
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log.open("wb"),
+            env=env, preexec_fn=pin(core))
+
+    def pids(self):
+        """The process and all its descendants."""
+        found, queue = [], [self.process.pid]
+        while queue:
+            pid = queue.pop()
+            found.append(pid)
+            for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                try:
+                    queue += [int(child) for child in task.read_text().split()]
+                except OSError:
+                    pass
+        return found
+
+    def cpu_ns(self):
+        """CPU time of all its threads: the scheduler's own nanoseconds where the kernel keeps them."""
+        total = 0
+        for pid in self.pids():
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                try:
+                    total += int((task / "schedstat").read_text().split()[0])
+                except FileNotFoundError:
+                    fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+                    total += (int(fields[11]) + int(fields[12])) * 1_000_000_000 // TICKS
+        return total
+
+    def memory(self):
+        """Private bytes of all its processes: what it adds to the machine."""
+        total = 0
+        for pid in self.pids():
+            for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith(("Private_Clean:", "Private_Dirty:")):
+                    total += int(line.split()[1]) * 1024
+        return total
+
+    def wait_ready(self, seconds=10):
+        """Until an object comes through it whole."""
+        deadline, why = time.monotonic() + seconds, "nothing"
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended: {self.log.read_text()[-2000:]}")
+            try:
+                with socket.create_connection((LISTEN_ADDRESS, self.port), 2) as s:
+                    s.settimeout(6)
+                    s.sendall(f"GET /{HOST}/bucket/1k HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n".encode())
+                    answer = b""
+                    while b"\r\n\r\n" not in answer or len(answer.split(b"\r\n\r\n", 1)[1]) < 1024:
+                        got = s.recv(65536)
+                        if not got:
+                            break
+                        answer += got
+                    if answer.startswith(b"HTTP/1.1 200") and answer.endswith(bytes(range(251))[-4:] + bytes(range(20))):
+                        return
+                    why = answer[:300]
+            except OSError as error:
+                why = error
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} does not serve: {why!r} {self.log.read_text()[-2000:]}")
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def stop(self):
+        if self.alive():
+            self.process.terminate()
+            try:
+                self.process.wait(3)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Stage:
+    """Everything that stands on the bench while it runs."""
+
+    def __init__(self, build, run, proxy_core, other_core):
+        self.build, self.run = build, run
+        self.proxy_core, self.other_core = proxy_core, other_core
+        self.contenders, self.missing = [], {}
+        run.mkdir(parents=True, exist_ok=True)
+        make_certificates(run)
+        self.dns = NameServer()
+        self.dns.start()
+        self.origin_port = free_port()
+        self.origin = subprocess.Popen(
+            [build / "bench/origin", f"{ORIGIN_ADDRESS}:{self.origin_port}", run / "origin.pem",
+             run / "origin.key"], stdin=subprocess.DEVNULL, preexec_fn=pin(other_core))
+
+    def values(self, name, port):
+        user = "user root;" if os.geteuid() == 0 else ""
+        return {"RUN": self.run, "NAME": name, "PORT": port, "PORT2": free_port(), "HOST": HOST,
+                "LISTEN_ADDRESS": LISTEN_ADDRESS, "ORIGIN_ADDRESS": ORIGIN_ADDRESS,
+                "ORIGIN_PORT": self.origin_port, "DNS": f"{LISTEN_ADDRESS}:{self.dns.port}",
+                "CA": self.run / "ca.pem", "NGINX_USER": user, "PREFIX_BYTES": len(HOST) + 1,
+                "ACCESS_LOG": "off", "CORS": ""}
+
+    def nginx(self, name, template, **more):
+        port = free_port()
+        path = self.run / f"{name}.conf"
+        path.write_text(fill(template, {**self.values(name, port), **more}))
+        return ["nginx", "-p", self.run, "-c", path, "-e", self.run / f"{name}.err"], port, None
+
+    def command(self, name):
+        """How one contender is started: command, port, environment. LookupError says what is missing."""
+        if name == "relay":
+            port = free_port()
+            return [self.build / "bench/relay", f"{LISTEN_ADDRESS}:{port}",
+                    f"{ORIGIN_ADDRESS}:{self.origin_port}", HOST, self.run / "ca.pem"], port, None
+        if name == "penstock":
+            return self.penstock()
+        program = "haproxy" if name == "haproxy" else "nginx"
+        if not shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin"):
+            raise LookupError(f"{program} is not installed")
+        if name == "nginx-replaced":
+            return self.nginx(name, "nginx-replaced.conf.in")
+        if name == "nginx-tuned":
+            return self.nginx(name, "nginx-tuned.conf.in")
+        if name == "nginx-equal":
+            return self.nginx(name, "nginx-tuned.conf.in", ACCESS_LOG="/dev/null json",
+                              CORS=(HERE / "conf/cors-nginx.inc").read_text().rstrip())
+        port = free_port()
+        path = self.run / "haproxy.cfg"
+        path.write_text(fill("haproxy.cfg.in", self.values(name, port)))
+        return ["haproxy", "-q", "-db", "-f", path], port, None
+
+    def penstock(self):
+        """Its access log goes where its stdout goes, /dev/null, but every line is written."""
+        binary = self.build / "penstock"
+        if not binary.exists():
+            raise LookupError("penstock is not built")
+        port = free_port()
+        env = {"PATH": os.environ["PATH"],
+               "INTERNAL_REGISTRY_URL": "http://127.0.0.1:9",
+               "PENSTOCK_LISTEN": f"{LISTEN_ADDRESS}:{port}",
+               "PENSTOCK_ADMIN": f"{LISTEN_ADDRESS}:{free_port()}",
+               "PENSTOCK_WORKERS": "1",
+               "PENSTOCK_ALLOW_HOSTS": f"{HOST}:{self.origin_port}=https",
+               "PENSTOCK_ALLOW_ADDRESSES": "127.0.0.0/8",
+               "PENSTOCK_CA_FILE": str(self.run / "ca.pem"),
+               "PENSTOCK_DNS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}",
+               "PENSTOCK_DNS_AWS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}",
+               "PENSTOCK_MAX_CONNECTIONS": "20000"}
+        return [binary, "serve"], port, env
+
+    def start(self, names):
+        for name in names:
+            try:
+                command, port, env = self.command(name)
+                contender = Contender(name, command, port, self.proxy_core, self.run, env)
+                self.contenders.append(contender)
+                contender.wait_ready()
+            except (LookupError, RuntimeError) as error:
+                self.missing[name] = str(error).strip()
+                if self.contenders and self.contenders[-1].name == name:
+                    self.contenders.pop().stop()
+
+    def stop(self):
+        for contender in self.contenders:
+            contender.stop()
+        self.origin.terminate()
+        self.origin.wait()
