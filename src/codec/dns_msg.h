@@ -88,20 +88,21 @@ struct dns_msg {
 
 enum dns_parse { DNS_PARSE_OK, DNS_PARSE_BAD, DNS_PARSE_TOO_MANY };
 /*
- * Reads the whole of wire. BAD: shorter than it says, more than one question, bad names, RDLENGTH
- * past the end, names inside known RDATA (CNAME, DNAME, NS, PTR, SOA, MX, SRV) that do not parse or
- * overrun it, two OPTs, an OPT outside the additional section or with a name, bytes behind the last
- * record, A not 4 bytes, AAAA not 16. TOO_MANY: more than DNS_MAX_RRS records. When the header is
- * whole, id, flags and rcode are set even if BAD is returned (n_rrs is then 0), so that a FORMERR
- * can be answered. A message with TC may end early: what is whole is kept.
+ * Reads the whole of wire. BAD: shorter than it says, longer than DNS_MESSAGE_BYTES, more than one
+ * question, bad names, RDLENGTH past the end, RDATA of a known layout (dns_rdata.h) that is not
+ * filled exactly, two OPTs, an OPT outside the additional section, with a name or with options that
+ * do not fill it, bytes behind the last record. TOO_MANY: more than DNS_MAX_RRS records. Unless OK,
+ * n_rrs is 0; but id, opcode, flags and rcode are set when the header is whole (wire.n >=
+ * DNS_HEADER_BYTES), question and edns when they were reached: enough to answer FORMERR or NOTIMP.
+ * A message with TC may end early behind its question: what is whole is kept.
  */
 enum dns_parse dns_msg_parse(struct str wire, struct dns_msg *out);
 
-/* Owner name of a record; the target name inside RDATA of CNAME, DNAME, NS or PTR. They parsed once
- * and do again. */
+/* Owner name of a record; the target name inside RDATA of CNAME, DNAME, NS or PTR (false for other
+ * types). They parsed once and do again. */
 bool dns_rr_owner(const struct dns_msg *m, const struct dns_rr *rr, struct dns_name *out);
 bool dns_rr_target(const struct dns_msg *m, const struct dns_rr *rr, struct dns_name *out);
-/* SOA MINIMUM field. */
+/* SOA MINIMUM field; false for other types. */
 bool dns_rr_soa_minimum(const struct dns_msg *m, const struct dns_rr *rr, uint32_t *minimum);
 
 /* A query: RD set, one question, EDNS when udp_bytes > 0. Returns its length (at most 12 + 255 + 4
@@ -114,29 +115,43 @@ size_t dns_write_query(uint8_t out[static 512], uint16_t id, const struct dns_qu
                        struct dns_query_flags flags);
 
 /*
- * Writing a response record by record, owner names compressed against the question. Names in RDATA
- * are written out uncompressed by dns_write_rr_from, which copies a record of a parsed message
- * (decompressing CNAME, DNAME, NS, PTR, SOA, MX, SRV).
+ * Writing a response record by record, sections in their order. Owner names are compressed against
+ * the question and the name written last. Names in RDATA are written out uncompressed by
+ * dns_write_rr_from, which copies a record of a parsed message (known layouts: dns_rdata.h). The
+ * message begins where out ends, so a TCP length may stand before it; out->failed tells that memory
+ * ran out, and then there is no message. The writer owns nothing.
  */
 struct dns_writer {
     struct buf *out;
-    uint16_t counts[4];
+    bool is_full; /* a record did not fit: nothing follows but OPT, and TC is set at the end */
+    /* private */
+    size_t start; /* offset of the message in out */
     size_t max_bytes;
-    struct dns_name qname;
-    bool is_full; /* a record did not fit: it is left out and TC is set at the end */
+    size_t reserved_bytes; /* of max_bytes, for OPT */
+    uint16_t counts[4];
+    struct dns_name qname; /* stands behind the header */
+    struct dns_name last;  /* stands at last_at, its first last_n bytes written out */
+    size_t last_at, last_n;
 };
 struct dns_reply_flags {
     uint16_t id;
-    uint16_t rcode;
+    uint8_t opcode;
+    uint16_t rcode; /* above 15: an OPT must follow to say so */
     bool recursion_desired, recursion_available, authoritative, authentic_data, checking_disabled;
+    bool has_opt; /* dns_write_opt follows: keep room for it */
 };
+/* max_bytes is taken as at least 512 (RFC 1035) and at most DNS_MESSAGE_BYTES; out's own ceiling
+ * counts too. q NULL: no question. */
 void dns_write_begin(struct dns_writer *w, struct buf *out, size_t max_bytes,
                      struct dns_reply_flags flags, const struct dns_question *q);
+/* False: left out, for want of room. In the additional section that is no truncation (RFC 2181
+ * section 9). rdata must not hold compressed names. */
 bool dns_write_rr(struct dns_writer *w, enum dns_section s, const struct dns_name *owner,
                   uint16_t type, uint16_t class, uint32_t ttl, struct str rdata);
 bool dns_write_rr_from(struct dns_writer *w, enum dns_section s, const struct dns_msg *from,
                        const struct dns_rr *rr, uint32_t ttl);
-/* OPT with the extended rcode and, with ede_code >= 0, an extended error (RFC 8914). */
+/* OPT with the extended rcode and, with ede_code >= 0, an extended error (RFC 8914), whose UTF-8
+ * text is cut, or which is left out, where room is short. Once, behind the records. */
 void dns_write_opt(struct dns_writer *w, uint16_t udp_bytes, uint16_t rcode, bool dnssec_ok,
                    int ede_code, struct str ede_text);
 void dns_write_end(struct dns_writer *w);

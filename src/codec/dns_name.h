@@ -6,7 +6,12 @@
  */
 #include "base/str.h"
 
-enum { DNS_NAME_BYTES = 255, DNS_LABEL_BYTES = 63, DNS_NAME_TEXT_BYTES = 1024 };
+enum {
+    DNS_NAME_BYTES = 255,
+    DNS_LABEL_BYTES = 63,
+    DNS_NAME_TEXT_BYTES = 1024,
+    DNS_NAME_MAX_POINTERS = 127 /* one a label; a chain of them costs time and says nothing */
+};
 
 struct dns_name {
     uint8_t n; /* bytes in use, the root's zero included; 0 is no name */
@@ -14,15 +19,16 @@ struct dns_name {
 };
 
 /* Text form, with or without the last dot, \DDD and \X escapes; "." is the root. False for empty
- * labels, long labels, long names. */
+ * text, empty labels, long labels, long names, broken escapes. */
 bool dns_name_parse(struct str text, struct dns_name *out);
-/* Text without the last dot ("." for the root), specials escaped; NUL-terminated. Returns text. */
+/* Text without the last dot ("." for the root, "" for no name), specials escaped; printable ASCII,
+ * NUL-terminated. Returns text. */
 const char *dns_name_text(const struct dns_name *name, char text[static DNS_NAME_TEXT_BYTES]);
 
 /*
- * Reads the name at message[*at]; follows compression pointers, which must point backwards, each
- * further than the one before. *at goes behind the name as it stands there. False: *at and *out are
- * undefined.
+ * Reads the name at message[*at]; follows compression pointers, which must point before the name,
+ * each further than the one before, at most DNS_NAME_MAX_POINTERS of them. *at goes behind the name
+ * as it stands there. False: *at is untouched, *out is undefined.
  */
 bool dns_name_read(struct str message, size_t *at, struct dns_name *out);
 

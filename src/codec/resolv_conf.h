@@ -11,8 +11,8 @@ enum {
 };
 
 struct resolv_server {
-    struct str text; /* the address as it stands there: "10.0.0.2", "fe80::1%eth0", "[::1]:53" is
-                        tolerated. Borrowed. */
+    struct str text; /* the address as it stands there: "10.0.0.2", "fe80::1%eth0"; "10.0.0.2:53"
+                        and "[::1]:53" are tolerated. Borrowed. */
     unsigned line;   /* counted from 1 */
 };
 
@@ -26,11 +26,16 @@ struct resolv_conf {
     bool rotate, use_tcp, edns0;
     unsigned n_bad_lines;
 };
-/* text is borrowed by out. Comments: '#' and ';' at the line's start (and behind a value). NUL and
- * CR are white space. */
+/*
+ * text is borrowed by out; what stands beyond RESOLV_CONF_BYTES is not read. Comments: '#' and ';'
+ * at the line's start and at the start of a word behind a value. NUL and CR are white space. Bad
+ * lines: unknown keywords and options, values that are missing or are no address, name or number,
+ * and what exceeds the maxima above; the good words of a bad line count.
+ */
 void resolv_conf_parse(struct str text, struct resolv_conf *out);
 
-/* Each (address, name) pair of a hosts file, in order; a false from on_entry stops. Names are not
- * checked beyond being non-empty. */
+/* Each (address, name) pair of a hosts file, in order; a false from on_entry stops. Neither is
+ * checked beyond being non-empty. Lines that begin before HOSTS_BYTES and end behind it, and those
+ * after them, are not read. */
 typedef bool hosts_on_entry(void *arg, struct str address, struct str name, unsigned line);
 void hosts_parse(struct str text, hosts_on_entry *on_entry, void *arg);
