@@ -26,54 +26,13 @@ enum http_method {
     HTTP_OTHER_METHOD, /* any other token: see head->method_text */
 };
 
-/* Field names that the proxy looks at, recognised while parsing. */
+/* Field names that the proxy looks at, recognised while parsing: HTTP_F_HOST ... (rows of the
+ * table). */
 enum http_field_id {
     HTTP_F_OTHER,
-    HTTP_F_HOST,
-    HTTP_F_CONNECTION,
-    HTTP_F_CONTENT_LENGTH,
-    HTTP_F_TRANSFER_ENCODING,
-    HTTP_F_TE,
-    HTTP_F_TRAILER,
-    HTTP_F_UPGRADE,
-    HTTP_F_KEEP_ALIVE,
-    HTTP_F_PROXY_CONNECTION,
-    HTTP_F_PROXY_AUTHENTICATE,
-    HTTP_F_PROXY_AUTHORIZATION,
-    HTTP_F_EXPECT,
-    HTTP_F_COOKIE,
-    HTTP_F_SET_COOKIE,
-    HTTP_F_AUTHORIZATION,
-    HTTP_F_ORIGIN,
-    HTTP_F_RANGE,
-    HTTP_F_IF_RANGE,
-    HTTP_F_IF_MATCH,
-    HTTP_F_IF_NONE_MATCH,
-    HTTP_F_IF_MODIFIED_SINCE,
-    HTTP_F_IF_UNMODIFIED_SINCE,
-    HTTP_F_ETAG,
-    HTTP_F_CONTENT_RANGE,
-    HTTP_F_CONTENT_TYPE,
-    HTTP_F_CONTENT_ENCODING,
-    HTTP_F_LAST_MODIFIED,
-    HTTP_F_LOCATION,
-    HTTP_F_DATE,
-    HTTP_F_SERVER,
-    HTTP_F_USER_AGENT,
-    HTTP_F_ACCEPT_ENCODING,
-    HTTP_F_TRACEPARENT,
-    HTTP_F_X_AMZ_REQUEST_ID,
-    HTTP_F_ACCESS_CONTROL_REQUEST_METHOD,
-    HTTP_F_ACCESS_CONTROL_REQUEST_HEADERS,
-    HTTP_F_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK,
-    HTTP_F_ACCESS_CONTROL_ALLOW_ORIGIN,
-    HTTP_F_ACCESS_CONTROL_ALLOW_METHODS,
-    HTTP_F_ACCESS_CONTROL_ALLOW_HEADERS,
-    HTTP_F_ACCESS_CONTROL_MAX_AGE,
-    HTTP_F_ACCESS_CONTROL_EXPOSE_HEADERS,
-    HTTP_F_ACCESS_CONTROL_ALLOW_CREDENTIALS,
-    HTTP_F_VARY,
-    HTTP_F_CACHE_CONTROL,
+#define FIELD(id, name, n, first, fourth, last) HTTP_F_##id,
+#include "codec/http1_fields.def"
+#undef FIELD
     N_HTTP_FIELD_IDS
 };
 
@@ -81,7 +40,14 @@ struct http_field {
     struct str name;  /* as it came */
     struct str value; /* without the white space around it */
     uint8_t id;       /* enum http_field_id */
-    bool is_hop;      /* hop-by-hop: listed in RFC 9110 section 7.6.1, or named by Connection */
+    /*
+     * Not to be passed on: Connection, Proxy-Connection, Keep-Alive, TE, Transfer-Encoding,
+     * Upgrade, Proxy-Authenticate, Proxy-Authorization (RFC 9110 section 7.6.1), what Connection
+     * names, and the second of two equal Content-Lengths of a response. Never Host, Content-Length
+     * and the other fields that say what the body is, even when Connection names them. Trailer is
+     * passed on: it goes with trailers that are, and is a hint without effect elsewhere.
+     */
+    bool is_hop;
 };
 
 /* How the body's end is told. */
@@ -96,7 +62,8 @@ struct http_head {
     /* request */
     enum http_method method;
     struct str method_text;
-    struct str target; /* raw: origin-form, absolute-form, authority-form or "*" */
+    struct str target; /* raw: origin-form, absolute-form (http and https), "*" with OPTIONS;
+                          anything with CONNECT */
     /* response */
     unsigned status; /* 100-999 */
     struct str reason;
@@ -105,10 +72,9 @@ struct http_head {
     unsigned n_fields;
     enum http_framing framing;
     uint64_t content_length; /* with HTTP_LENGTH */
-    bool
-        has_content_length; /* a Content-Length field came (HEAD and 304 have one without a body) */
-    bool keep_alive;        /* by version and Connection */
-    bool expects_continue;
+    bool has_content_length; /* the field came (HEAD and 304 have one without a body) */
+    bool keep_alive;         /* by version, Connection and framing */
+    bool expects_continue;   /* Expect: 100-continue in HTTP/1.1, and a body is to come */
     struct http_field fields[HTTP_MAX_FIELDS];
 };
 
@@ -117,29 +83,44 @@ enum http_parse { HTTP_MORE, HTTP_DONE, HTTP_BAD };
 /*
  * Parses one request head at the start of in. HTTP_DONE: *used bytes belong to it, the empty line
  * included. HTTP_MORE: not whole yet; call again with more bytes (all of them, from the start);
- * *scanned, 0 at first, remembers how far the search for the end went. HTTP_BAD: *f says why, with
- * the status to answer (400, 405 TRACE is not judged here, 414, 431, 501, 505); the connection
- * cannot be used further. One empty line before the request line is skipped (RFC 9112 section 2.2).
+ * *scanned, 0 at first and again after HTTP_DONE, remembers how far the search for the end went.
+ * HTTP_BAD: *f says why, with the status to answer (400, 414, 431, 501, 505; that TRACE is 405 and
+ * CONNECT 400 is not judged here); the connection cannot be used further. One empty line before the
+ * request line is skipped (RFC 9112 section 2.2). What can be seen at the first byte to be no HTTP
+ * (a TLS hello) and a bare LF are refused at once, all else when the head is whole.
  *
  * Refused as 400: Content-Length with Transfer-Encoding, repeated Content-Length even when equal, a
- * Content-Length that is not 1*DIGIT or does not fit, none or two Host fields in HTTP/1.1 (two
- * in 1.0), an invalid Host value, bare CR or LF, obs-fold, space before the colon, empty name,
- * characters outside the grammars of tchar and field-content, control characters, space or DEL in
- * the target, Transfer-Encoding in HTTP/1.0, chunked not last or repeated. 501: any other transfer
- * coding.
+ * Content-Length that is not 1*DIGIT or does not fit 63 bits, none or two Host fields in HTTP/1.1
+ * (two in 1.0), an invalid Host value, bare CR or LF, obs-fold, space before the colon, empty name,
+ * characters outside the grammars of tchar and field-content, control characters, space, DEL or '#'
+ * in the target, a target of no known form, Transfer-Encoding in HTTP/1.0, chunked not last,
+ * repeated or with parameters. 501: any other transfer coding. 505: another major version. 414: a
+ * target over HTTP_TARGET_BYTES. 431: a head over HTTP_REQUEST_HEAD_BYTES or HTTP_MAX_FIELDS.
  */
 enum http_parse http1_parse_request(struct str in, size_t *scanned, struct http_head *head,
                                     size_t *used, struct fault *f);
 
 /*
  * The same for a response to a request with `method`. 1xx are heads of their own (framing
- * HTTP_NO_BODY). A response with Transfer-Encoding and Content-Length both, differing repeated
+ * HTTP_NO_BODY), but 101, which nobody asked for, is HTTP_BAD. A response with Transfer-Encoding
+ * and Content-Length both, Transfer-Encoding in HTTP/1.0 or other than chunked, differing repeated
  * Content-Lengths, or a wrong status line is HTTP_BAD with UPSTREAM_PROTOCOL; more than
- * HTTP_RESPONSE_HEAD_BYTES: UPSTREAM_HEAD_TOO_LARGE. The reason phrase may hold obs-text.
+ * HTTP_RESPONSE_HEAD_BYTES or HTTP_MAX_FIELDS: UPSTREAM_HEAD_TOO_LARGE. The reason phrase may hold
+ * obs-text, and the space before an empty one may be missing.
  */
 enum http_parse http1_parse_response(struct str in, size_t *scanned, enum http_method method,
                                      struct http_head *head, size_t *used, struct fault *f);
 
+/*
+ * Takes a target apart. "http://AUTHORITY/PATH?QUERY" (scheme http or https in any letter case, no
+ * userinfo) gives AUTHORITY and "/PATH?QUERY"; where the path is empty *origin is "/" (a query
+ * behind an empty path is dropped: "/" is a page that takes none). A target that begins with '/',
+ * and "*", comes back as it is with an empty authority. False for anything else.
+ */
+bool http1_origin_form(struct str target, struct str *authority, struct str *origin);
+
+/* HTTP_F_OTHER when the name (any letter case) is none of the table's. */
+enum http_field_id http_field_id(struct str name);
 /* First field with that id / name (ASCII case folded), or NULL. */
 const struct http_field *http_find(const struct http_head *head, enum http_field_id id);
 const struct http_field *http_find_name(const struct http_head *head, struct str name);
@@ -150,5 +131,11 @@ bool http_list_has(struct str list, struct str token);
 
 const char *http_reason(unsigned status);
 
-/* Writing. `name: value CRLF`. */
+/*
+ * Writing. Nothing that could be read as another line is written: a name that is no token, a value
+ * or a target with a control character, sets out->failed instead.
+ */
+void http1_write_request_line(struct buf *out, struct str method, struct str target);
+void http1_write_status_line(struct buf *out, unsigned status);
+/* `name: value CRLF`. */
 void http1_write_field(struct buf *out, struct str name, struct str value);
