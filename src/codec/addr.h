@@ -32,6 +32,9 @@ void addr_from_bytes(int family, const uint8_t *ip, uint16_t port, struct addr *
 /* The raw address: 4 or 16 bytes. */
 const uint8_t *addr_bytes(const struct addr *a, size_t *n);
 
+/* ::ffff:a.b.c.d becomes a.b.c.d, with its port; anything else stays. */
+void addr_unmap(struct addr *a);
+
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_ip_eq(const struct addr *a, const struct addr *b);
 /* NUL-terminated; "10.0.0.1:443", "[::1]:443". Returns text. */
@@ -46,11 +49,13 @@ struct cidr {
 };
 /* "10.0.0.0/8", "::1", "fd00::/8". Bits behind the prefix must be zero. */
 bool cidr_parse(struct str text, struct cidr *out);
+/* A v4-mapped address is compared as the IPv4 address inside. */
 bool cidr_has(const struct cidr *c, const struct addr *a);
 
 /*
  * The kinds of address that a proxy must not be lured to. IPv4 inside IPv6 (v4-mapped, NAT64
- * 64:ff9b::/96, 6to4) counts as the IPv4 address inside.
+ * 64:ff9b::/96 and 64:ff9b:1::/48, 6to4, v4-compatible, v4-translated) counts as the IPv4 address
+ * inside.
  */
 enum addr_class {
     ADDR_GLOBAL,      /* and RFC 1918, ULA: where interface endpoints live */

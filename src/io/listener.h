@@ -3,15 +3,20 @@
 #include "base/fault.h"
 #include "codec/addr.h"
 #include "io/loop.h"
+#include "io/timer.h"
 
 struct io_listener {
     void *owner;
-    /* fd is the callee's: non-blocking, close-on-exec, TCP_NODELAY. */
+    /*
+     * fd is the callee's: non-blocking, close-on-exec, TCP_NODELAY. An IPv4 peer of a dual-stack
+     * socket comes as IPv4. The listener may be closed in here, not freed.
+     */
     void (*on_accept)(struct io_listener *l, int fd, const struct addr *peer);
     struct addr local; /* with the port that was given, where 0 was asked for */
     /* private */
     struct io_loop *loop;
-    uv_poll_t *poll;
+    uv_poll_t *poll; /* outlives the listener until the loop has closed it */
+    struct io_timer pause;
     int fd;
 };
 

@@ -13,7 +13,10 @@
 struct io_loop;
 struct io_timer;
 
-/* Runs once, at the end of the current turn; the owner may free itself there. */
+/*
+ * Runs once, at the end of the current turn, before the loop waits again; the owner may free itself
+ * there. What a task defers runs in the next turn, which then does not wait.
+ */
 struct io_task {
     void (*on_run)(struct io_task *t);
     /* private */
@@ -21,9 +24,12 @@ struct io_task {
     bool is_pending;
 };
 
+/* A pairing heap through the timers themselves (io/timer.h): arming needs no memory, so it cannot
+ * fail. */
 struct io_timers {
-    struct io_timer **heap;
-    size_t n, cap;
+    struct io_timer *root;
+    uint64_t firing_ms; /* while callbacks run: what they arm is due after this */
+    bool is_firing;
 };
 
 struct io_loop {
@@ -33,16 +39,25 @@ struct io_loop {
     uv_timer_t wake;
     uv_prepare_t prepare;
     uv_check_t check;
+    uv_idle_t idle; /* runs while tasks wait that tasks deferred, so that the poll does not block */
     uv_async_t async;
     uv_mutex_t post_lock;
-    struct list posted; /* io_post */
+    struct list posted; /* under post_lock */
     struct list tasks;
-    void *buffers; /* io/block.h: free blocks of this loop */
+    void **dead; /* io_free_later */
+    size_t n_dead, cap_dead;
+    struct io_block_pool *blocks; /* io/block.h: free blocks of this loop */
+    uint64_t wake_ms;             /* when `wake` is set to fire */
+    bool is_stopping;
     bool is_open;
 };
 
+/* False when a descriptor or memory is missing. SIGPIPE is ignored from here on, process-wide. */
 bool io_loop_init(struct io_loop *l);
-/* Closes what the loop itself opened; streams, listeners and operations are closed before it. */
+/*
+ * Closes what the loop itself opened; streams, listeners and operations are closed before it. Tasks
+ * that are pending still run; posts that did not are dropped without running.
+ */
 void io_loop_done(struct io_loop *l);
 
 /* Until io_loop_stop, or until nothing is left to wait for. */

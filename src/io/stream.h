@@ -24,12 +24,18 @@ struct io_stream {
     SSL *ssl; /* NULL on plain TCP */
     /* private */
     uv_poll_t poll;
-    unsigned wanted;    /* what the owner asked for */
-    unsigned polled;    /* what the kernel is asked for */
-    uint8_t read_waits; /* TLS: what a read waits for: IO_READ, or IO_WRITE during a key update */
+    struct io_wire wire;
+    struct io_task again; /* tells of bytes that wait inside TLS */
+    unsigned wanted;      /* what the owner asked for */
+    unsigned polled;      /* what the kernel is asked for */
+    uint8_t read_waits;   /* TLS: what a read waits for: IO_READ, or IO_WRITE during a key update */
     uint8_t write_waits;
+    unsigned long
+        tls_error;    /* OpenSSL's code, of a failure that waits until read bytes were handed out */
+    uint32_t n_retry; /* TLS: length of the record that is under way and must be offered again */
     bool is_closed;
     bool is_tls_dead; /* SSL_ERROR_SSL or SYSCALL happened: no SSL_shutdown */
+    bool may_hold;    /* TLS: the last read ended because its cap was full */
 };
 
 enum io_result { IO_OK, IO_AGAIN, IO_EOF, IO_FAILED };
@@ -55,10 +61,16 @@ enum io_result io_stream_handshake(struct io_stream *s, struct fault *f);
  * UPSTREAM_CLOSED). On TLS it goes on over records until cap is full or the socket is empty.
  */
 enum io_result io_stream_read(struct io_stream *s, void *p, size_t cap, size_t *n, struct fault *f);
-/* Writes what goes; *n may be short. IO_AGAIN when nothing went. SIGPIPE never happens. */
+/*
+ * Writes what goes; *n may be short. IO_AGAIN when nothing went. What did not go must come first in
+ * the next call, and not shortened: on TLS it may be encrypted already. SIGPIPE never happens.
+ */
 enum io_result io_stream_writev(struct io_stream *s, const struct iovec *v, int n_v, size_t *n,
                                 struct fault *f);
-/* TLS: decrypted bytes wait inside, readiness will not tell. Always false on plain TCP. */
+/*
+ * TLS: bytes may wait inside (a read says whether). While IO_READ is wanted, on_ready tells of them
+ * as it does of bytes in the socket. Always false on plain TCP.
+ */
 bool io_stream_has_pending(const struct io_stream *s);
 
 /* Replaces the set of wanted events. 0 stops them (hang-ups too). */

@@ -8,7 +8,9 @@
 
 #include <openssl/ssl.h>
 
-struct io_tls; /* one per worker and identity; not shared between threads */
+/* One per worker and identity; not shared between threads. Lives on until its last connection is
+ * closed. */
+struct io_tls;
 
 /*
  * ca_file adds authorities to the system's, NULL for none. Fault CONFIG when the file cannot be
@@ -23,9 +25,22 @@ struct io_tls *io_tls_server_new_from(X509 *cert, EVP_PKEY *key, struct fault *f
 bool io_tls_trust(struct io_tls *t, X509 *ca);
 void io_tls_free(struct io_tls *t);
 
-/* For io/stream: an SSL for one connection. host is the name to verify and to send as SNI (an
- * address literal is verified as an address). */
-SSL *io_tls_open(struct io_tls *t, int fd, struct str host, uint16_t port, struct fault *f);
+/* For io/stream: the socket under an SSL, and what its last reads and writes said. */
+struct io_wire {
+    int fd;
+    int sys_errno;   /* of the read or write that failed, 0 for none */
+    bool is_drained; /* a read got less than it asked for: reading again would say EAGAIN */
+    bool is_eof;     /* FIN was read */
+};
+
+/*
+ * For io/stream: an SSL for one connection over w, which outlives it. host is the name to verify
+ * and to send as SNI (an address literal is verified as an address); empty on a server.
+ */
+SSL *io_tls_open(struct io_tls *t, struct io_wire *w, struct str host, uint16_t port,
+                 struct fault *f);
+/* Frees it; its sessions stay resumable. NULL is fine. */
+void io_tls_close(SSL *ssl);
 /* What SSL's error queue and verify result mean, as TLS_UNTRUSTED, TLS_NAME or TLS_FAILED with
  * OpenSSL's reason. */
 bool io_tls_fault(SSL *ssl, const char *step, struct fault *f);

@@ -1,0 +1,447 @@
+#include "io/tls.h"
+
+#include "codec/addr.h"
+#include "io/tls_sessions.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    MAX_HOST = 253,
+    /* Four full records of TLS 1.3, so that one read(2) gets several. */
+    READ_BUFFER_BYTES = 4 * (SSL3_RT_MAX_PLAIN_LENGTH + 22),
+};
+
+static const char ciphersuites[] =
+    "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
+static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+                              "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+                              "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+static const unsigned char alpn_http1[] = "\x08http/1.1";
+
+struct io_tls {
+    SSL_CTX *ctx;
+    BIO_METHOD *bio;
+    struct tls_sessions sessions;
+    unsigned refs; /* the owner's and one a connection */
+    bool is_client;
+};
+
+/* SSL's app data: whom one connection speaks to. */
+struct tls_peer {
+    struct io_tls *tls;
+    struct fault *why; /* what is wrong with the certificate; NULL while nothing is */
+    size_t n_host, n_key;
+    char key[MAX_HOST + 8]; /* "host:port", lower case: names its sessions; the first n_host bytes
+                               are the host */
+};
+
+static void unref(struct io_tls *t)
+{
+    if (--t->refs > 0)
+        return;
+    tls_sessions_done(&t->sessions);
+    SSL_CTX_free(t->ctx);
+    BIO_meth_free(t->bio);
+    free(t);
+}
+
+/*
+ * A socket BIO of our own. It knows when the socket is drained, so that OpenSSL's reading ahead
+ * does not end in a read(2) that says EAGAIN each time; it keeps FIN from OpenSSL, which would
+ * answer with a fatal alert and put the session out of use; and SIGPIPE never happens.
+ */
+static int wire_read(BIO *b, char *p, int n)
+{
+    struct io_wire *w = BIO_get_data(b);
+    BIO_clear_retry_flags(b);
+    if (w->is_drained || w->is_eof) {
+        BIO_set_retry_read(b);
+        return -1;
+    }
+    ssize_t got;
+    do
+        got = recv(w->fd, p, (size_t)n, 0);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        w->is_drained = got < n;
+        return (int)got;
+    }
+    if (got == 0) {
+        w->is_eof = true;
+        BIO_set_retry_read(b);
+    } else if (errno == EAGAIN) {
+        w->is_drained = true;
+        BIO_set_retry_read(b);
+    } else {
+        w->sys_errno = errno;
+    }
+    return -1;
+}
+
+static int wire_write(BIO *b, const char *p, int n)
+{
+    struct io_wire *w = BIO_get_data(b);
+    BIO_clear_retry_flags(b);
+    ssize_t put;
+    do
+        put = send(w->fd, p, (size_t)n, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    if (put >= 0)
+        return (int)put;
+    if (errno == EAGAIN)
+        BIO_set_retry_write(b);
+    else
+        w->sys_errno = errno;
+    return -1;
+}
+
+static long wire_ctrl(BIO *b, int cmd, long num, void *p)
+{
+    return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
+}
+
+static int wire_create(BIO *b)
+{
+    BIO_set_init(b, 1);
+    return 1;
+}
+
+static BIO_METHOD *wire_method(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
+    if (m == NULL)
+        return NULL;
+    BIO_meth_set_read(m, wire_read);
+    BIO_meth_set_write(m, wire_write);
+    BIO_meth_set_ctrl(m, wire_ctrl);
+    BIO_meth_set_create(m, wire_create);
+    return m;
+}
+
+static const char *openssl_reason(void)
+{
+    const char *r = ERR_reason_error_string(ERR_peek_last_error());
+    return r != NULL ? r : "no reason given";
+}
+
+/* The names that a certificate is for, joined; "" when it has none. */
+static void list_names(X509 *cert, char *out, size_t cap, bool *has_wildcard, struct str host)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    size_t used = 0;
+    out[0] = 0;
+    *has_wildcard = false;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+        char ip[ADDR_TEXT_BYTES];
+        struct str name;
+        struct addr a;
+        if (g->type == GEN_DNS) {
+            name = str_of((const char *)ASN1_STRING_get0_data(g->d.dNSName),
+                          (size_t)ASN1_STRING_length(g->d.dNSName));
+        } else if (g->type == GEN_IPADD && (g->d.ip->length == 4 || g->d.ip->length == 16)) {
+            addr_from_bytes(g->d.ip->length == 4 ? AF_INET : AF_INET6, g->d.ip->data, 0, &a);
+            name = str_from_c(addr_ip_text(&a, ip));
+        } else {
+            continue;
+        }
+        /* The very mistake: a.b under *.s3.amazonaws.com. */
+        if (str_starts(name, STR("*.")) && str_ends_nocase(host, str_from(name, 1)))
+            *has_wildcard = true;
+        int n = snprintf(out + used, cap - used, "%s%.*s", used > 0 ? ", " : "", STR_ARG(name));
+        if (n < 0 || (size_t)n >= cap - used) {
+            /* More names than there is room for: the first ones tell enough. */
+            snprintf(out + used, cap - used, ", ...");
+            break;
+        }
+        used += (size_t)n;
+    }
+    sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
+}
+
+static void blame_name(struct fault *f, struct str host, X509 *cert)
+{
+    char names[300];
+    bool has_wildcard;
+    list_names(cert, names, sizeof names, &has_wildcard, host);
+    fault_set(
+        f, FAULT_TLS_NAME, NULL, "the certificate is for %s, not for %.*s%s",
+        names[0] != 0 ? names : "no host name", (int)(host.n < 100 ? host.n : 100), host.p,
+        has_wildcard
+            ? " (a wildcard matches one label only: a bucket name with dots needs the path style)"
+            : "");
+}
+
+static void blame_chain(struct fault *f, int error, X509 *cert)
+{
+    char issuer[160] = "", subject[160] = "";
+    if (cert != NULL) {
+        X509_NAME_oneline(X509_get_issuer_name(cert), issuer, sizeof issuer);
+        X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof subject);
+    }
+    fault_set(f, FAULT_TLS_UNTRUSTED, NULL, "%s (certificate %s, issued by %s)",
+              X509_verify_cert_error_string(error), subject, issuer);
+}
+
+/* OpenSSL drops a certificate that fails: what there is to say about it is said here. */
+static int on_verify(int ok, X509_STORE_CTX *store)
+{
+    if (ok)
+        return 1;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_peer *p = SSL_get_app_data(ssl);
+    int error = X509_STORE_CTX_get_error(store);
+    if (p->why != NULL || (p->why = calloc(1, sizeof *p->why)) == NULL)
+        return 0;
+    if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH)
+        blame_name(p->why, str_of(p->key, p->n_host), X509_STORE_CTX_get0_cert(store));
+    else
+        blame_chain(p->why, error, X509_STORE_CTX_get_current_cert(store));
+    return 0;
+}
+
+bool io_tls_fault(SSL *ssl, const char *step, struct fault *f)
+{
+    struct tls_peer *p = SSL_get_app_data(ssl);
+    if (p->why != NULL) {
+        fault_set(f, p->why->kind, step, "%s", p->why->detail);
+    } else if (SSL_get_verify_result(ssl) != X509_V_OK) {
+        fault_set(f, FAULT_TLS_UNTRUSTED, step, "%s",
+                  X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
+    } else {
+        bool is_no_tls = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_WRONG_VERSION_NUMBER;
+        fault_set(f, FAULT_TLS_FAILED, step, "%s%s", openssl_reason(),
+                  is_no_tls ? " (does the peer speak TLS on this port?)" : "");
+    }
+    ERR_clear_error();
+    return false;
+}
+
+static int on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls_peer *p = SSL_get_app_data(ssl);
+    return tls_sessions_put(&p->tls->sessions, str_of(p->key, p->n_key), session);
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n_out,
+                   const unsigned char *in, unsigned n, void *arg)
+{
+    unsigned char *chosen;
+    if (SSL_select_next_proto(&chosen, n_out, alpn_http1, sizeof alpn_http1 - 1, in, n) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/*
+ * No kernel TLS: it wants OpenSSL's own socket BIO, and pays where files are sent from the page
+ * cache, which a proxy does not do.
+ */
+static struct io_tls *new_tls(const SSL_METHOD *method, bool is_client, struct fault *f)
+{
+    struct io_tls *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        fault_set(f, FAULT_NO_MEMORY, "TLS", NULL);
+        return NULL;
+    }
+    t->refs = 1;
+    t->is_client = is_client;
+    tls_sessions_init(&t->sessions);
+    t->bio = wire_method();
+    t->ctx = SSL_CTX_new(method);
+    if (t->bio == NULL || t->ctx == NULL ||
+        SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_ciphersuites(t->ctx, ciphersuites) != 1 ||
+        SSL_CTX_set_cipher_list(t->ctx, ciphers) != 1) {
+        fault_set(f, FAULT_CONFIG, "TLS", "%s", openssl_reason());
+        ERR_clear_error();
+        unref(t);
+        return NULL;
+    }
+    SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(t->ctx, 1);
+    SSL_CTX_set_default_read_buffer_len(t->ctx, READ_BUFFER_BYTES);
+    return t;
+}
+
+struct io_tls *io_tls_client_new(const char *ca_file, struct fault *f)
+{
+    struct io_tls *t = new_tls(TLS_client_method(), true, f);
+    if (t == NULL)
+        return NULL;
+    SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, on_verify);
+    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(t->ctx, on_new_session);
+    /* A host without authorities of its own is no fault: ca_file may have all that is needed. */
+    SSL_CTX_set_default_verify_paths(t->ctx);
+    ERR_clear_error();
+    if (ca_file != NULL && SSL_CTX_load_verify_file(t->ctx, ca_file) != 1) {
+        errno = 0;
+        const char *why =
+            access(ca_file, R_OK) != 0 ? strerror(errno) : "no certificate in PEM form in it";
+        fault_set(f, FAULT_CONFIG, "CA file", "%s: %s", ca_file, why);
+        ERR_clear_error();
+        unref(t);
+        return NULL;
+    }
+    if (SSL_CTX_set_alpn_protos(t->ctx, alpn_http1, sizeof alpn_http1 - 1) != 0) {
+        fault_set(f, FAULT_NO_MEMORY, "TLS", NULL);
+        unref(t);
+        return NULL;
+    }
+    return t;
+}
+
+bool io_tls_trust(struct io_tls *t, X509 *ca)
+{
+    return X509_STORE_add_cert(SSL_CTX_get_cert_store(t->ctx), ca) == 1;
+}
+
+static struct io_tls *server_new(struct fault *f)
+{
+    struct io_tls *t = new_tls(TLS_server_method(), false, f);
+    if (t != NULL) {
+        /* Tickets hold what a resumption needs. */
+        SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_alpn_select_cb(t->ctx, on_alpn, NULL);
+        SSL_CTX_set_options(t->ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    }
+    return t;
+}
+
+struct io_tls *io_tls_server_new(const char *cert_file, const char *key_file, struct fault *f)
+{
+    struct io_tls *t = server_new(f);
+    if (t == NULL)
+        return NULL;
+    const char *file = cert_file;
+    if (SSL_CTX_use_certificate_chain_file(t->ctx, file) == 1 &&
+        SSL_CTX_use_PrivateKey_file(t->ctx, file = key_file, SSL_FILETYPE_PEM) == 1)
+        return t;
+    fault_set(f, FAULT_CONFIG, "certificate", "%s: %s", file, openssl_reason());
+    ERR_clear_error();
+    unref(t);
+    return NULL;
+}
+
+struct io_tls *io_tls_server_new_from(X509 *cert, EVP_PKEY *key, struct fault *f)
+{
+    struct io_tls *t = server_new(f);
+    if (t == NULL)
+        return NULL;
+    if (SSL_CTX_use_certificate(t->ctx, cert) == 1 && SSL_CTX_use_PrivateKey(t->ctx, key) == 1)
+        return t;
+    fault_set(f, FAULT_CONFIG, "certificate", "%s", openssl_reason());
+    ERR_clear_error();
+    unref(t);
+    return NULL;
+}
+
+void io_tls_free(struct io_tls *t)
+{
+    if (t != NULL)
+        unref(t);
+}
+
+/* Name, SNI and a session to resume. */
+static bool aim(SSL *ssl, struct tls_peer *p)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    char host[MAX_HOST + 1];
+    struct addr a;
+    memcpy(host, p->key, p->n_host);
+    host[p->n_host] = 0;
+    if (addr_parse_ip(str_of(host, p->n_host), &a)) {
+        size_t n;
+        const uint8_t *ip = addr_bytes(&a, &n);
+        if (X509_VERIFY_PARAM_set1_ip(param, ip, n) != 1)
+            return false;
+    } else {
+        X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        if (X509_VERIFY_PARAM_set1_host(param, host, p->n_host) != 1 ||
+            SSL_set_tlsext_host_name(ssl, host) != 1)
+            return false;
+    }
+    SSL_SESSION *session = tls_sessions_take(&p->tls->sessions, str_of(p->key, p->n_key));
+    if (session != NULL) {
+        SSL_set_session(ssl, session);
+        SSL_SESSION_free(session);
+    }
+    SSL_set_connect_state(ssl);
+    return true;
+}
+
+static struct tls_peer *new_peer(struct io_tls *t, struct str host, uint16_t port)
+{
+    struct tls_peer *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    for (size_t i = 0; i < host.n; i++)
+        p->key[i] = ascii_lower(host.p[i]);
+    p->n_host = host.n;
+    p->n_key =
+        host.n + (size_t)snprintf(p->key + host.n, sizeof p->key - host.n, ":%u", (unsigned)port);
+    p->tls = t;
+    t->refs++;
+    return p;
+}
+
+static void free_peer(struct tls_peer *p)
+{
+    if (p == NULL)
+        return;
+    struct io_tls *t = p->tls;
+    free(p->why);
+    free(p);
+    unref(t);
+}
+
+SSL *io_tls_open(struct io_tls *t, struct io_wire *w, struct str host, uint16_t port,
+                 struct fault *f)
+{
+    /* RFC 6066: no trailing dot in SNI; and no certificate has one. */
+    if (host.n > 0 && host.p[host.n - 1] == '.')
+        host.n--;
+    if (host.n > MAX_HOST || (t->is_client && host.n == 0) ||
+        (host.n > 0 && memchr(host.p, 0, host.n) != NULL)) {
+        fault_set(f, FAULT_TLS_FAILED, "handshake", "not a host name that TLS could verify");
+        return NULL;
+    }
+    struct tls_peer *p = new_peer(t, host, port);
+    SSL *ssl = p == NULL ? NULL : SSL_new(t->ctx);
+    BIO *bio = ssl == NULL ? NULL : BIO_new(t->bio);
+    if (bio == NULL)
+        goto no_memory;
+    BIO_set_data(bio, w);
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, p);
+    if (!t->is_client)
+        SSL_set_accept_state(ssl);
+    else if (!aim(ssl, p))
+        goto no_memory;
+    return ssl;
+no_memory:
+    ERR_clear_error();
+    SSL_free(ssl);
+    free_peer(p);
+    fault_set(f, FAULT_NO_MEMORY, "handshake", NULL);
+    return NULL;
+}
+
+void io_tls_close(SSL *ssl)
+{
+    if (ssl == NULL)
+        return;
+    struct tls_peer *p = SSL_get_app_data(ssl);
+    /* Or OpenSSL takes the session of a connection without close_notify out of use. */
+    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(ssl);
+    free_peer(p);
+}
