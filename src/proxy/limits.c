@@ -1,0 +1,126 @@
+#include "proxy/limits.h"
+
+#include "base/hash.h"
+#include "base/list.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <uv.h>
+
+enum { LIMITS_BUCKETS = 1024 };
+
+struct limits_client {
+    struct list node;
+    struct addr addr;
+    uint64_t n;
+};
+
+struct limits {
+    uv_mutex_t lock;
+    uint64_t max, max_per_client, n;
+    struct hash_key key;
+    struct list buckets[LIMITS_BUCKETS];
+};
+
+struct limits *limits_new(uint64_t max_connections, uint64_t max_per_client)
+{
+    struct limits *l = calloc(1, sizeof *l);
+    if (l == NULL || uv_mutex_init(&l->lock) != 0) {
+        free(l);
+        return NULL;
+    }
+    l->max = max_connections;
+    l->max_per_client = max_per_client;
+    if (getrandom(&l->key, sizeof l->key, GRND_NONBLOCK) != (ssize_t)sizeof l->key)
+        l->key = (struct hash_key){ uv_hrtime(), (uintptr_t)l };
+    for (int i = 0; i < LIMITS_BUCKETS; i++)
+        list_init(&l->buckets[i]);
+    return l;
+}
+
+void limits_free(struct limits *l)
+{
+    if (l == NULL)
+        return;
+    for (int i = 0; i < LIMITS_BUCKETS; i++)
+        LIST_EACH (it, after, &l->buckets[i])
+            free(LIST_ENTRY(it, struct limits_client, node));
+    uv_mutex_destroy(&l->lock);
+    free(l);
+}
+
+static struct list *bucket_of(struct limits *l, const struct addr *peer)
+{
+    size_t n;
+    const uint8_t *ip = addr_bytes(peer, &n);
+    return &l->buckets[hash_bytes(&l->key, str_of((const char *)ip, n)) % LIMITS_BUCKETS];
+}
+
+static struct limits_client *find(struct list *bucket, const struct addr *peer)
+{
+    LIST_EACH (it, after, bucket) {
+        struct limits_client *c = LIST_ENTRY(it, struct limits_client, node);
+        if (addr_ip_eq(&c->addr, peer))
+            return c;
+    }
+    return NULL;
+}
+
+/* One more from this address; false when that is over the limit. Without memory nobody is refused
+ * for it. */
+static bool count_client(struct limits *l, const struct addr *peer, bool *is_counted)
+{
+    struct list *bucket = bucket_of(l, peer);
+    struct limits_client *c = find(bucket, peer);
+    if (c == NULL) {
+        c = calloc(1, sizeof *c);
+        if (c == NULL)
+            return true;
+        c->addr = *peer;
+        list_push_front(bucket, &c->node);
+    }
+    c->n++;
+    *is_counted = true;
+    return c->n <= l->max_per_client;
+}
+
+enum limits_verdict limits_take(struct limits *l, const struct addr *peer, bool *is_counted)
+{
+    enum limits_verdict v = LIMITS_OK;
+    *is_counted = false;
+    uv_mutex_lock(&l->lock);
+    /* An eighth more, for the connections that only get their 503. */
+    if (l->n >= l->max + l->max / 8 + 1) {
+        v = LIMITS_DROP;
+    } else {
+        l->n++;
+        if (l->n > l->max)
+            v = LIMITS_REFUSE;
+        if (l->max_per_client > 0 && !count_client(l, peer, is_counted))
+            v = LIMITS_REFUSE;
+    }
+    uv_mutex_unlock(&l->lock);
+    return v;
+}
+
+void limits_give(struct limits *l, const struct addr *peer, bool is_counted)
+{
+    uv_mutex_lock(&l->lock);
+    l->n--;
+    if (is_counted) {
+        struct limits_client *c = find(bucket_of(l, peer), peer);
+        if (c != NULL && --c->n == 0) {
+            list_remove(&c->node);
+            free(c);
+        }
+    }
+    uv_mutex_unlock(&l->lock);
+}
+
+uint64_t limits_n(struct limits *l)
+{
+    uv_mutex_lock(&l->lock);
+    uint64_t n = l->n;
+    uv_mutex_unlock(&l->lock);
+    return n;
+}

@@ -1,0 +1,87 @@
+#include "proxy/proxy.h"
+
+#include "obs/metrics.h"
+#include "proxy/client.h"
+#include "proxy/cors.h"
+#include "proxy/limits.h"
+#include "proxy/tx.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { ACCESS_LINE_BYTES = 64 * 1024 };
+
+bool proxy_init(struct proxy *p, struct io_loop *loop, const struct conf *conf,
+                struct upstream *upstream, struct limits *limits, struct fault *f)
+{
+    *p = (struct proxy){ .loop = loop, .conf = conf, .upstream = upstream, .limits = limits };
+    list_init(&p->clients);
+    buf_init(&p->expose, HTTP_REQUEST_HEAD_BYTES);
+    buf_init(&p->line, ACCESS_LINE_BYTES);
+    cors_write_expose(&p->expose, conf->expose_headers.v, conf->expose_headers.n);
+    /* Ids of requests only need to differ between processes and restarts. */
+    if (getrandom(&p->next_id, sizeof p->next_id, GRND_NONBLOCK) != (ssize_t)sizeof p->next_id)
+        p->next_id = io_now_us() << 16;
+    if (p->expose.failed)
+        return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
+    return true;
+}
+
+void proxy_done(struct proxy *p)
+{
+    while (!list_is_empty(&p->clients)) {
+        struct client *c = LIST_ENTRY(p->clients.next, struct client, node);
+        if (c->state == CLIENT_TX)
+            tx_abort(c->tx);
+        client_reset(c);
+    }
+    tx_free_spare(p);
+    buf_done(&p->expose);
+    buf_done(&p->line);
+}
+
+void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port)
+{
+    bool is_counted;
+    enum limits_verdict v = limits_take(p->limits, peer, &is_counted);
+    if (v == LIMITS_DROP || p->is_draining) {
+        if (v != LIMITS_DROP)
+            limits_give(p->limits, peer, is_counted);
+        metric_add(METRIC_CLIENTS_REFUSED, 1);
+        close(fd);
+        return;
+    }
+    /* Health checks come in while everything else is full. */
+    bool is_refused = v == LIMITS_REFUSE && port == PROXY_PORT_PUBLIC;
+    struct client *c = client_new(p, fd, peer, port, is_refused);
+    if (c == NULL) {
+        limits_give(p->limits, peer, is_counted);
+        metric_add(METRIC_CLIENTS_REFUSED, 1);
+        close(fd);
+        return;
+    }
+    c->is_counted = is_counted;
+    metric_add(is_refused ? METRIC_CLIENTS_REFUSED : METRIC_CLIENTS_ACCEPTED, 1);
+}
+
+void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg)
+{
+    p->is_draining = true;
+    p->on_drained = on_drained;
+    p->drained_arg = arg;
+    LIST_EACH (it, after, &p->clients) {
+        struct client *c = LIST_ENTRY(it, struct client, node);
+        if (c->state == CLIENT_IDLE)
+            client_close(c);
+    }
+    proxy_on_client_closed(p);
+}
+
+void proxy_on_client_closed(struct proxy *p)
+{
+    if (!p->is_draining || p->n_clients > 0 || p->on_drained == NULL)
+        return;
+    void (*on_drained)(void *) = p->on_drained;
+    p->on_drained = NULL;
+    on_drained(p->drained_arg);
+}

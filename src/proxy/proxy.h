@@ -1,0 +1,50 @@
+#pragma once
+/*
+ * The proxy of one worker: client connections come in through proxy_accept, requests leave through
+ * upstream. It owns its connections and transactions; everything given is borrowed and outlives it.
+ */
+#include "base/list.h"
+#include "conf/settings.h"
+#include "io/loop.h"
+#include "upstream/upstream.h"
+
+struct tx;
+
+struct limits;
+
+struct proxy {
+    struct io_loop *loop;
+    const struct conf *conf;
+    struct upstream *upstream;
+    struct limits *limits;
+    struct buf expose; /* the value of Access-Control-Expose-Headers */
+    bool is_draining;
+    size_t n_clients;
+    /* private */
+    struct list clients;
+    struct tx *spare_tx; /* kept for the next requests, at most PROXY_SPARE_TX */
+    size_t n_spare_tx;
+    struct buf line; /* the access line that is being written */
+    uint64_t next_id;
+    void (*on_drained)(void *arg);
+    void *drained_arg;
+};
+
+/* False, with a fault, when memory is out. */
+bool proxy_init(struct proxy *p, struct io_loop *loop, const struct conf *conf,
+                struct upstream *upstream, struct limits *limits, struct fault *f);
+/* Cuts what is still open. */
+void proxy_done(struct proxy *p);
+
+enum proxy_port { PROXY_PORT_PUBLIC, PROXY_PORT_ADMIN };
+/* Takes over fd. Over the limits it answers 503, or closes at once when even that is too much. */
+void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port);
+
+/*
+ * Idle connections close at once, requests in flight finish and their connections close then.
+ * on_drained runs once, when none is left (perhaps before this returns).
+ */
+void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg);
+
+/* For proxy/client: a connection is gone. */
+void proxy_on_client_closed(struct proxy *p);

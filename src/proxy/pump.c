@@ -1,0 +1,252 @@
+#include "proxy/pump.h"
+
+static struct str client_bytes(const struct client *c)
+{
+    return c->in.p == NULL ? STR("") : str_of(c->in.p + c->in.start, io_block_n(&c->in));
+}
+
+static void client_take(struct client *c, size_t n)
+{
+    c->in.start += (uint32_t)n;
+    if (io_block_n(&c->in) == 0) {
+        c->in.start = c->in.end = 0;
+        /* A full block had stopped the reading. */
+        io_stream_want(c->stream, c->stream->wanted | IO_READ);
+    }
+}
+
+static void wait_for_client(struct tx *tx)
+{
+    tx->waits_for_client = true;
+    client_arm(tx->client, tx->proxy->conf->body_timeout_ms);
+}
+
+/* More of the body into the input block; WAIT when nothing has come. */
+static enum pump_result fill(struct tx *tx)
+{
+    struct client *c = tx->client;
+    enum io_block_size size = tx->head.framing == HTTP_LENGTH && tx->up_body.left <= 16 * 1024
+                                  ? IO_BLOCK_16K
+                                  : IO_BLOCK_64K;
+    struct fault f = { .kind = FAULT_NONE };
+    switch (client_fill(c, size, &f)) {
+    case IO_OK:
+        return PUMP_DONE;
+    case IO_AGAIN:
+        wait_for_client(tx);
+        return PUMP_WAIT;
+    default:
+        fault_set(&tx->fault, FAULT_CLIENT_GONE, "body", NULL);
+        return PUMP_GONE;
+    }
+}
+
+/*
+ * The framing in front of the next body bytes, which then lie at the front of the input block,
+ * up_pending of them. DONE at the body's end.
+ */
+static enum pump_result unframe(struct tx *tx)
+{
+    size_t used;
+    struct str data;
+    enum http1_body_step step =
+        http1_body_next(&tx->up_body, client_bytes(tx->client), &used, &data);
+    switch (step) {
+    case HTTP1_BODY_DATA:
+        client_take(tx->client, used - data.n);
+        tx->up_pending = data.n;
+        return PUMP_WAIT;
+    case HTTP1_BODY_MORE:
+        client_take(tx->client, used);
+        return PUMP_WAIT;
+    case HTTP1_BODY_END:
+        client_take(tx->client, used);
+        tx->is_up_ended = true;
+        return PUMP_DONE;
+    default:
+        fault_set(&tx->fault, FAULT_BAD_REQUEST, "body", "broken chunk framing");
+        return PUMP_FAILED;
+    }
+}
+
+/* Up to the next body bytes, the end, or the need to wait. */
+static enum pump_result next_data(struct tx *tx)
+{
+    while (tx->up_pending == 0) {
+        /* A body of known length ends without a byte more. */
+        if (io_block_n(&tx->client->in) == 0 && !http1_body_is_whole(&tx->up_body)) {
+            enum pump_result r = fill(tx);
+            if (r != PUMP_DONE)
+                return r;
+        }
+        enum pump_result r = unframe(tx);
+        if (r != PUMP_WAIT)
+            return r;
+    }
+    return PUMP_WAIT;
+}
+
+enum pump_result pump_up(struct tx *tx)
+{
+    for (int turn = 0; !tx->is_up_ended;) {
+        if (tx->up_pending == 0) {
+            enum pump_result r = next_data(tx);
+            if (r == PUMP_GONE || r == PUMP_FAILED)
+                return r;
+            if (tx->up_pending == 0 && !tx->is_up_ended)
+                return PUMP_WAIT;
+            continue;
+        }
+        if (tx->up_bytes + tx->up_pending > tx->proxy->conf->max_body) {
+            fault_set(&tx->fault, FAULT_BODY_TOO_LARGE, "body", NULL);
+            return PUMP_FAILED;
+        }
+        size_t n = exchange_write(&tx->x, str_first(client_bytes(tx->client), tx->up_pending));
+        tx->up_bytes += n;
+        tx->up_pending -= n;
+        client_take(tx->client, n);
+        /* The exchange is full; or others get their turn, and the socket, if it has more, wakes us.
+         */
+        if (tx->up_pending > 0 || (io_block_n(&tx->client->in) == 0 && ++turn >= TX_TURN_BLOCKS))
+            return PUMP_WAIT;
+    }
+    if (!tx->is_up_told) {
+        tx->is_up_told = true;
+        exchange_write_end(&tx->x, buf_str(&tx->up_body.trailers));
+    }
+    return PUMP_DONE;
+}
+
+enum pump_result pump_discard(struct tx *tx)
+{
+    while (!tx->is_up_ended) {
+        if (tx->up_pending > 0) {
+            tx->up_bytes += tx->up_pending;
+            client_take(tx->client, tx->up_pending);
+            tx->up_pending = 0;
+        }
+        if (tx->up_bytes > TX_DISCARD_BYTES || io_block_n(&tx->client->in) == 0)
+            return PUMP_FAILED;
+        if (unframe(tx) == PUMP_FAILED)
+            return PUMP_FAILED;
+    }
+    return PUMP_DONE;
+}
+
+static void wait_for_write(struct tx *tx)
+{
+    io_stream_want(tx->client->stream, tx->client->stream->wanted | IO_WRITE);
+    wait_for_client(tx);
+}
+
+/*
+ * down.out, then data. *data_n is how much of data went. The chunk framing is in down.out before
+ * data is offered, so a short write leaves nothing to be remembered but two counters.
+ */
+static enum pump_result send_down(struct tx *tx, struct str data, size_t *data_n)
+{
+    struct down *d = &tx->down;
+    struct iovec v[2];
+    int n_v = 0;
+    size_t head_n = d->out.n - d->out_sent, sent = 0;
+    struct fault f = { .kind = FAULT_NONE };
+    *data_n = 0;
+    if (head_n > 0)
+        v[n_v++] = (struct iovec){ d->out.p + d->out_sent, head_n };
+    if (data.n > 0)
+        v[n_v++] = (struct iovec){ (char *)(uintptr_t)data.p, data.n };
+    if (n_v == 0)
+        return PUMP_DONE;
+    enum io_result r = io_stream_writev(tx->client->stream, v, n_v, &sent, &f);
+    if (r == IO_FAILED || r == IO_EOF) {
+        fault_set(&tx->fault, FAULT_CLIENT_GONE, "response", NULL);
+        return PUMP_GONE;
+    }
+    d->sent_bytes += sent;
+    size_t of_head = sent < head_n ? sent : head_n;
+    d->out_sent += of_head;
+    if (d->out_sent == d->out.n) {
+        buf_clear(&d->out);
+        d->out_sent = 0;
+    }
+    *data_n = sent - of_head;
+    d->body_bytes += *data_n;
+    if (sent < head_n + data.n) {
+        wait_for_write(tx);
+        return PUMP_WAIT;
+    }
+    return PUMP_DONE;
+}
+
+enum pump_result pump_flush(struct tx *tx)
+{
+    size_t n;
+    return send_down(tx, STR(""), &n);
+}
+
+/* Announces the next chunk; the CR LF behind the one before goes in front. */
+static void begin_chunk(struct down *d, size_t n)
+{
+    char head[HTTP1_CHUNK_HEAD_BYTES];
+    if (d->has_chunk)
+        buf_append(&d->out, STR("\r\n"));
+    d->has_chunk = true;
+    d->chunk_left = n;
+    buf_append(&d->out, str_of(head, http1_chunk_head(head, n)));
+}
+
+static void end_chunks(struct tx *tx)
+{
+    struct down *d = &tx->down;
+    if (d->has_chunk)
+        buf_append(&d->out, STR("\r\n"));
+    buf_append(&d->out, STR("0\r\n"));
+    buf_append(&d->out, buf_str(&tx->x.body.trailers));
+    buf_append(&d->out, STR("\r\n"));
+}
+
+static enum pump_result relay(struct tx *tx, struct str data)
+{
+    struct down *d = &tx->down;
+    size_t n;
+    if (d->is_chunked) {
+        if (d->chunk_left == 0)
+            begin_chunk(d, data.n);
+        data = str_first(data, d->chunk_left);
+    }
+    enum pump_result r = send_down(tx, data, &n);
+    if (d->is_chunked)
+        d->chunk_left -= n;
+    if (n > 0)
+        exchange_consume(&tx->x, n);
+    return r;
+}
+
+enum pump_result pump_down(struct tx *tx)
+{
+    struct down *d = &tx->down;
+    for (int turn = 0; !d->is_ended; turn++) {
+        struct str data;
+        enum io_result r = exchange_read(&tx->x, &data);
+        if (r == IO_OK) {
+            enum pump_result sent = relay(tx, data);
+            if (sent != PUMP_DONE)
+                return sent;
+            if (turn >= TX_TURN_BLOCKS) {
+                /* Others get their turn: the client's socket has room and wakes us again. */
+                io_stream_want(tx->client->stream, tx->client->stream->wanted | IO_WRITE);
+                return PUMP_WAIT;
+            }
+        } else if (r == IO_AGAIN) {
+            enum pump_result sent = pump_flush(tx);
+            return sent == PUMP_DONE ? PUMP_WAIT : sent;
+        } else if (r == IO_EOF) {
+            if (d->is_chunked)
+                end_chunks(tx);
+            d->is_ended = true;
+        } else {
+            return PUMP_FAILED;
+        }
+    }
+    return pump_flush(tx);
+}

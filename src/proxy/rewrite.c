@@ -1,0 +1,97 @@
+#include "proxy/rewrite.h"
+
+#include "proxy/cors.h"
+
+static void write_request_line(struct buf *out, const struct http_head *request,
+                               const struct route *route)
+{
+    buf_append(out, request->method_text);
+    buf_byte(out, ' ');
+    if (route->rest.n == 0 || route->rest.p[0] != '/')
+        buf_byte(out, '/');
+    buf_append(out, route->rest);
+    buf_append(out, STR(" HTTP/1.1\r\nHost: "));
+    buf_append(out, route->host);
+    buf_append(out, STR("\r\n"));
+}
+
+static bool request_field_stays_here(const struct http_field *field, bool is_resume)
+{
+    switch (field->id) {
+    case HTTP_F_HOST:
+    case HTTP_F_COOKIE: /* a cookie goes to the registry only */
+        return true;
+    case HTTP_F_RANGE:
+    case HTTP_F_IF_MATCH:
+    case HTTP_F_IF_RANGE:
+    case HTTP_F_EXPECT:
+    case HTTP_F_CONTENT_LENGTH:
+        return is_resume;
+    default:
+        return field->is_hop;
+    }
+}
+
+void rewrite_request(struct buf *out, const struct http_head *request, const struct route *route,
+                     const struct resume_plan *resume)
+{
+    write_request_line(out, request, route);
+    for (unsigned i = 0; i < request->n_fields; i++) {
+        const struct http_field *field = &request->fields[i];
+        if (!request_field_stays_here(field, resume != NULL))
+            http1_write_field(out, field->name, field->value);
+    }
+    if (resume != NULL) {
+        buf_append(out, STR("Range: bytes="));
+        buf_u64(out, resume->from);
+        buf_byte(out, '-');
+        buf_u64(out, resume->to);
+        buf_append(out, STR("\r\nIf-Match: "));
+        buf_append(out, resume->etag);
+        buf_append(out, STR("\r\n"));
+    } else if (request->framing == HTTP_CHUNKED) {
+        buf_append(out, STR("Transfer-Encoding: chunked\r\n"));
+    }
+    buf_append(out, STR("\r\n"));
+}
+
+enum down_framing rewrite_framing(const struct http_head *request, const struct http_head *response)
+{
+    if (response->framing == HTTP_NO_BODY || response->framing == HTTP_LENGTH)
+        return DOWN_AS_IT_IS;
+    return request->minor == 0 ? DOWN_UNTIL_CLOSE : DOWN_CHUNKED;
+}
+
+static void write_status_line(struct buf *out, const struct http_head *response)
+{
+    buf_append(out, STR("HTTP/1.1 "));
+    buf_u64(out, response->status);
+    buf_byte(out, ' ');
+    buf_append(out, response->reason);
+    buf_append(out, STR("\r\n"));
+}
+
+void rewrite_response(struct buf *out, const struct http_head *request,
+                      const struct http_head *response, enum down_framing framing, bool keep_alive,
+                      struct str expose)
+{
+    write_status_line(out, response);
+    for (unsigned i = 0; i < response->n_fields; i++) {
+        const struct http_field *field = &response->fields[i];
+        if (!field->is_hop && !cors_is_ours(field->id) && field->id != HTTP_F_TRANSFER_ENCODING)
+            http1_write_field(out, field->name, field->value);
+    }
+    if (framing == DOWN_CHUNKED)
+        buf_append(out, STR("Transfer-Encoding: chunked\r\n"));
+    cors_write(out, request, expose);
+    rewrite_connection(out, request, keep_alive);
+    buf_append(out, STR("\r\n"));
+}
+
+void rewrite_connection(struct buf *out, const struct http_head *request, bool keep_alive)
+{
+    if (!keep_alive)
+        buf_append(out, STR("Connection: close\r\n"));
+    else if (request->minor == 0)
+        buf_append(out, STR("Connection: keep-alive\r\n"));
+}

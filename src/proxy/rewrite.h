@@ -1,0 +1,30 @@
+#pragma once
+/*
+ * Heads on their way through: what goes to the origin and what comes back from it. End-to-end
+ * fields pass byte for byte, in their order; hop-by-hop fields stay here (RFC 9110 section 7.6.1).
+ */
+#include "proxy/resume.h"
+#include "proxy/route.h"
+
+/*
+ * The request for S3. resume NULL: as the client sent it. Otherwise the request for the rest of a
+ * body: a GET without body, Range and If-Match from *resume instead of the client's.
+ */
+void rewrite_request(struct buf *out, const struct http_head *request, const struct route *route,
+                     const struct resume_plan *resume);
+
+enum down_framing {
+    DOWN_AS_IT_IS,    /* Content-Length, or no body at all */
+    DOWN_CHUNKED,     /* the origin's length is unknown */
+    DOWN_UNTIL_CLOSE, /* the same for HTTP/1.0 */
+};
+enum down_framing rewrite_framing(const struct http_head *request,
+                                  const struct http_head *response);
+
+/* The response head for the client, CORS included. */
+void rewrite_response(struct buf *out, const struct http_head *request,
+                      const struct http_head *response, enum down_framing framing, bool keep_alive,
+                      struct str expose);
+
+/* "Connection: ..." as this client needs it, or nothing. */
+void rewrite_connection(struct buf *out, const struct http_head *request, bool keep_alive);

@@ -1,0 +1,176 @@
+#include "proxy/route.h"
+
+#include "codec/escape.h"
+
+static bool refuse(struct route *out, struct fault *f, enum fault_kind kind, struct str shown)
+{
+    char text[256];
+    struct buf b;
+    buf_init(&b, sizeof text);
+    escape_plain(&b, shown, sizeof text / 4);
+    out->kind = ROUTE_REFUSED;
+    fault_set(f, kind, "route", "%.*s", STR_ARG(buf_str(&b)));
+    buf_done(&b);
+    return false;
+}
+
+static const struct conf_host_rule *find_rule(const struct conf *conf, struct str host)
+{
+    for (size_t i = 0; i < conf->allow_hosts.n; i++)
+        if (str_glob_nocase(conf->allow_hosts.v[i].pattern, host))
+            return &conf->allow_hosts.v[i];
+    return NULL;
+}
+
+/* What '*' stands for in "*.minio.internal": the bucket of a virtual-host name that is not
+ * Amazon's. */
+static struct str rule_bucket(const struct conf_host_rule *rule, struct str host)
+{
+    if (!str_starts(rule->pattern, STR("*.")) || rule->pattern.n - 1 > host.n)
+        return STR("");
+    return str_first(host, host.n - (rule->pattern.n - 1));
+}
+
+static bool bucket_is_allowed(const struct conf *conf, struct str bucket)
+{
+    for (size_t i = 0; i < conf->allow_buckets.n; i++)
+        if (str_glob_nocase(conf->allow_buckets.v[i], bucket))
+            return true;
+    return false;
+}
+
+/*
+ * x-amz-copy-source names a second object, "/bucket/key" or "bucket/key", percent-encoded: with an
+ * allow-list it may not be a way around it. Access point ARNs name no bucket and are refused.
+ */
+static bool copy_source_is_allowed(const struct conf *conf, const struct http_head *head,
+                                   struct str *bucket)
+{
+    const struct http_field *source = http_find_name(head, STR("x-amz-copy-source"));
+    if (source == NULL)
+        return true;
+    struct str path = source->value;
+    while (path.n > 0 && path.p[0] == '/')
+        path = str_from(path, 1);
+    *bucket = str_first(path, str_find(path, '/', 0));
+    for (size_t i = 0; i < bucket->n; i++)
+        if (bucket->p[i] == '%' || bucket->p[i] == ':')
+            return false;
+    return bucket_is_allowed(conf, *bucket);
+}
+
+static bool check_buckets(const struct conf *conf, const struct http_head *head,
+                          const struct s3_host *s3, struct route *out, struct fault *f)
+{
+    struct str bucket = out->bucket;
+    enum s3_bucket kind = S3_BUCKET_OK;
+    if (bucket.n == 0)
+        kind = s3_bucket_of(s3, out->path, &bucket);
+    if (kind != S3_BUCKET_NONE)
+        out->bucket = bucket;
+    if (conf->allow_buckets.n == 0)
+        return true;
+    if (kind != S3_BUCKET_OK || !bucket_is_allowed(conf, bucket))
+        return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
+    if (!copy_source_is_allowed(conf, head, &bucket))
+        return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
+    return true;
+}
+
+/* The S3 route's gate: true when host may be spoken to; *out has the origin. */
+static bool find_origin(const struct conf *conf, struct route *out, struct s3_host *s3)
+{
+    if (!host_name_is_valid(out->host))
+        return false;
+    bool is_s3 = s3_host_parse(out->host, s3);
+    const struct conf_host_rule *rule = find_rule(conf, out->host);
+    if (!is_s3)
+        *s3 = (struct s3_host){ .form = S3_NONE };
+    if (rule == NULL && !is_s3)
+        return false;
+    out->origin = (struct origin){
+        .host = out->host,
+        .port = rule != NULL ? rule->port : 443,
+        .scheme = rule != NULL ? rule->scheme : CONF_HTTPS,
+        .policy = DNS_POLICY_S3,
+    };
+    if (is_s3)
+        out->bucket = s3->bucket;
+    else
+        out->bucket = rule_bucket(rule, out->host);
+    return true;
+}
+
+static void route_s3(const struct conf *conf, const struct http_head *head, struct str target,
+                     struct route *out, struct fault *f)
+{
+    struct s3_target parts;
+    struct s3_host s3;
+    if (!s3_target_split(target, &parts)) {
+        refuse(out, f, FAULT_NOT_FOUND, target);
+        return;
+    }
+    out->host = parts.host;
+    out->rest = parts.rest;
+    out->path = parts.path;
+    if (!find_origin(conf, out, &s3)) {
+        /* "/favicon.ico" names no host: only what has something behind the segment does. */
+        bool names_host = parts.path.n > 0;
+        refuse(out, f, names_host ? FAULT_UNEXPECTED_HOST : FAULT_NOT_FOUND, parts.host);
+        return;
+    }
+    out->kind = ROUTE_S3;
+    if (head->method == HTTP_OPTIONS)
+        out->kind = ROUTE_PREFLIGHT;
+    else
+        check_buckets(conf, head, &s3, out, f);
+}
+
+static bool path_is(struct str target, struct str path)
+{
+    return str_eq(str_first(target, str_find(target, '?', 0)), path);
+}
+
+/* Both ports: methods that no route takes, and the target without scheme and authority. */
+static bool begin(const struct http_head *head, struct route *out, struct str *target,
+                  struct fault *f)
+{
+    struct str authority;
+    *out = (struct route){ .kind = ROUTE_REFUSED, .has_cors = true };
+    if (head->method == HTTP_CONNECT)
+        return refuse(out, f, FAULT_BAD_REQUEST, STR("CONNECT is not for this proxy"));
+    if (head->method == HTTP_TRACE)
+        return refuse(out, f, FAULT_METHOD, STR("TRACE"));
+    if (!http1_origin_form(head->target, &authority, target))
+        return refuse(out, f, FAULT_NOT_FOUND, head->target);
+    return true;
+}
+
+void route_public(const struct conf *conf, const struct http_head *head, struct route *out,
+                  struct fault *f)
+{
+    struct str target;
+    if (!begin(head, out, &target, f))
+        return;
+    if (path_is(target, STR("/"))) {
+        out->kind = ROUTE_ROOT;
+        out->has_cors = false;
+    } else if (path_is(target, STR("/robots.txt"))) {
+        out->kind = ROUTE_ROBOTS;
+        out->has_cors = false;
+    } else {
+        route_s3(conf, head, target, out, f);
+    }
+}
+
+void route_admin(const struct http_head *head, struct route *out, struct fault *f)
+{
+    struct str target;
+    if (!begin(head, out, &target, f))
+        return;
+    out->has_cors = false;
+    if (path_is(target, STR("/livez")))
+        out->kind = ROUTE_LIVEZ;
+    else
+        refuse(out, f, FAULT_NOT_FOUND, target);
+}

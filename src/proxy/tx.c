@@ -1,0 +1,491 @@
+#include "proxy/tx.h"
+
+#include "obs/log.h"
+#include "obs/metrics.h"
+#include "proxy/access_log.h"
+#include "proxy/cors.h"
+#include "proxy/limits.h"
+#include "proxy/pump.h"
+#include "proxy/reply.h"
+#include "proxy/rewrite.h"
+
+#include <stdlib.h>
+
+enum { TX_OUT_BYTES = 128 * 1024, TX_RESUME_PAUSE_MS = 200 };
+
+enum tx_result { TX_WAIT, TX_MORE };
+
+static void tx_run(struct tx *tx);
+static void on_exchange(struct exchange *x, enum exchange_event e);
+static void on_pause(struct io_timer *t);
+
+struct tx *tx_new(struct proxy *p)
+{
+    struct tx *tx = p->spare_tx;
+    if (tx != NULL) {
+        p->spare_tx = tx->next_spare;
+        p->n_spare_tx--;
+        return tx;
+    }
+    tx = calloc(1, sizeof *tx);
+    if (tx == NULL)
+        return NULL;
+    tx->proxy = p;
+    buf_init(&tx->up_head, HTTP_REQUEST_HEAD_BYTES + 1024);
+    buf_init(&tx->down.out, TX_OUT_BYTES);
+    tx->x.owner = tx;
+    tx->x.on_event = on_exchange;
+    tx->pause.on_fire = on_pause;
+    return tx;
+}
+
+static void tx_destroy(struct tx *tx)
+{
+    buf_done(&tx->up_head);
+    buf_done(&tx->down.out);
+    free(tx);
+}
+
+void tx_free(struct tx *tx)
+{
+    struct proxy *p = tx->proxy;
+    if (p->n_spare_tx >= TX_MAX_SPARE) {
+        tx_destroy(tx);
+        return;
+    }
+    tx->next_spare = p->spare_tx;
+    p->spare_tx = tx;
+    p->n_spare_tx++;
+}
+
+void tx_free_spare(struct proxy *p)
+{
+    for (struct tx *tx = p->spare_tx, *next; tx != NULL; tx = next) {
+        next = tx->next_spare;
+        tx_destroy(tx);
+    }
+    p->spare_tx = NULL;
+    p->n_spare_tx = 0;
+}
+
+/* A spare one holds what the request before left; the large parts are written before they are read.
+ */
+static void reset(struct tx *tx, struct client *c)
+{
+    tx->client = c;
+    tx->id = tx->proxy->next_id++;
+    tx->started_us = c->head_started_us;
+    tx->step = TX_ROUTE;
+    tx->keep_alive = false;
+    tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
+    tx->waits_for_client = tx->is_exchanging = false;
+    tx->status = 0;
+    tx->up_pending = 0;
+    tx->up_bytes = 0;
+    tx->route = (struct route){ .kind = ROUTE_REFUSED, .has_cors = c->port == PROXY_PORT_PUBLIC };
+    fault_clear(&tx->fault);
+    buf_clear(&tx->up_head);
+    buf_clear(&tx->down.out);
+    tx->down.out_sent = 0;
+    tx->down.chunk_left = tx->down.sent_bytes = tx->down.body_bytes = 0;
+    tx->down.is_chunked = tx->down.has_chunk = tx->down.is_begun = tx->down.is_ended = false;
+    tx->resume.is_possible = false;
+    tx->resume.n_resumes = 0;
+    tx->seen.addr.sa.sa_family = AF_UNSPEC;
+    tx->seen.request_id[0] = 0;
+    metric_add(METRIC_REQUESTS_OPEN, 1);
+}
+
+/* The head's block becomes the transaction's; what is behind the head goes into a block of its own.
+ */
+static bool split_block(struct tx *tx, struct client *c, size_t head_bytes)
+{
+    size_t rest = io_block_n(&c->in) - head_bytes;
+    struct io_block in = { .p = NULL };
+    if (rest > 0) {
+        enum io_block_size size =
+            rest > 16 * 1024 || tx->head.content_length > 16 * 1024 ? IO_BLOCK_64K : IO_BLOCK_16K;
+        if (!io_block_take(tx->proxy->loop, &in, size))
+            return false;
+        memcpy(in.p, c->in.p + c->in.start + head_bytes, rest);
+        in.end = (uint32_t)rest;
+    }
+    tx->head_block = c->in;
+    c->in = in;
+    return true;
+}
+
+void tx_start(struct tx *tx, struct client *c, size_t head_bytes)
+{
+    reset(tx, c);
+    tx->has_head = true;
+    if (!split_block(tx, c, head_bytes)) {
+        tx->has_head = false;
+        fault_set(&tx->fault, FAULT_NO_MEMORY, "head", NULL);
+        tx->step = TX_REPLY;
+    }
+    tx->keep_alive = tx->has_head && tx->head.keep_alive;
+    http1_body_init(&tx->up_body, tx->head.framing, tx->head.content_length);
+    tx->is_up_ended = tx->head.framing == HTTP_NO_BODY;
+    tx_run(tx);
+}
+
+void tx_start_refused(struct tx *tx, struct client *c, const struct fault *f)
+{
+    reset(tx, c);
+    tx->fault = *f;
+    tx->step = TX_REPLY;
+    http1_body_init(&tx->up_body, HTTP_NO_BODY, 0);
+    tx_run(tx);
+}
+
+static enum tx_result tx_go(struct tx *tx, enum tx_step step)
+{
+    tx->step = (uint8_t)step;
+    return TX_MORE;
+}
+
+/* ROUTE: the head and the settings decide; nobody was asked anything yet. */
+static enum tx_result step_route(struct tx *tx)
+{
+    if (tx->client->is_refused) {
+        fault_set(&tx->fault, FAULT_OVERLOADED, "accept", NULL);
+        tx->keep_alive = false;
+    } else if (tx->client->port == PROXY_PORT_ADMIN) {
+        route_admin(&tx->head, &tx->route, &tx->fault);
+    } else {
+        route_public(tx->proxy->conf, &tx->head, &tx->route, &tx->fault);
+    }
+    if (tx->route.kind != ROUTE_S3 || fault_is_set(&tx->fault))
+        return tx_go(tx, TX_REPLY);
+    if (tx->head.framing == HTTP_LENGTH && tx->head.content_length > tx->proxy->conf->max_body) {
+        fault_set(&tx->fault, FAULT_BODY_TOO_LARGE, "head", NULL);
+        return tx_go(tx, TX_REPLY);
+    }
+    return tx_go(tx, TX_SEND);
+}
+
+/* REPLY: an answer of our own. Entered once; the next runs only flush. */
+static enum tx_result step_reply(struct tx *tx)
+{
+    if (!tx->down.is_begun) {
+        char id[17];
+        request_id_text(tx->id, id);
+        if (pump_discard(tx) == PUMP_FAILED || tx->proxy->is_draining)
+            tx->keep_alive = false;
+        const struct reply reply = {
+            .request = tx->has_head ? &tx->head : NULL,
+            .route = &tx->route,
+            .fault = fault_is_set(&tx->fault) ? &tx->fault : NULL,
+            .id = str_from_c(id),
+            .expose = buf_str(&tx->proxy->expose),
+            .keep_alive = tx->keep_alive,
+            .shows_detail = tx->proxy->conf->error_detail,
+        };
+        tx->status = reply_write(&tx->down.out, &reply);
+        tx->down.is_begun = tx->down.is_ended = true;
+    }
+    switch (pump_flush(tx)) {
+    case PUMP_DONE:
+        return tx_go(tx, TX_FINISH);
+    case PUMP_GONE:
+        return tx_go(tx, TX_GONE);
+    default:
+        return TX_WAIT;
+    }
+}
+
+static bool is_idempotent(enum http_method m)
+{
+    return m == HTTP_GET || m == HTTP_HEAD || m == HTTP_PUT || m == HTTP_DELETE ||
+           m == HTTP_OPTIONS;
+}
+
+static void start_exchange(struct tx *tx, const struct resume_plan *plan)
+{
+    buf_clear(&tx->up_head);
+    rewrite_request(&tx->up_head, &tx->head, &tx->route, plan);
+    struct exchange_request request = {
+        .origin = tx->route.origin,
+        .method = tx->head.method,
+        .head = buf_str(&tx->up_head),
+        .framing = tx->head.framing,
+        .content_length = tx->head.content_length,
+        .is_idempotent = is_idempotent(tx->head.method),
+    };
+    tx->is_headed = false;
+    tx->is_exchanging = true;
+    exchange_start(&tx->x, tx->proxy->upstream, &request);
+}
+
+static void end_exchange(struct tx *tx, bool keep)
+{
+    if (!tx->is_exchanging)
+        return;
+    tx->is_exchanging = false;
+    if (keep)
+        exchange_finish(&tx->x);
+    else
+        exchange_cancel(&tx->x);
+}
+
+static enum tx_result step_send(struct tx *tx)
+{
+    start_exchange(tx, NULL);
+    return tx_go(tx, TX_HEAD);
+}
+
+/* What the access line says of the origin: the first exchange's, whatever is resumed later. */
+static void look(struct tx *tx)
+{
+    struct tx_summary *seen = &tx->seen;
+    const struct exchange *x = &tx->x;
+    seen->timing = x->timing;
+    seen->addr = x->addr;
+    seen->is_reused = x->is_reused;
+    seen->is_resumed = x->is_resumed;
+    seen->n_retries = x->n_retries;
+    if (!tx->is_headed)
+        return;
+    struct str id =
+        str_first(http_value(&x->head, HTTP_F_X_AMZ_REQUEST_ID), sizeof seen->request_id - 1);
+    if (id.n > 0)
+        memcpy(seen->request_id, id.p, id.n);
+    seen->request_id[id.n] = 0;
+}
+
+/* The request's body goes on; true when the step has to change (and did). */
+static bool pump_up_or_go(struct tx *tx)
+{
+    if (tx->is_up_ended && (tx->is_up_told || tx->head.framing == HTTP_NO_BODY))
+        return false;
+    switch (pump_up(tx)) {
+    case PUMP_GONE:
+        tx_go(tx, TX_GONE);
+        return true;
+    case PUMP_FAILED:
+        end_exchange(tx, false);
+        tx->keep_alive = false;
+        tx_go(tx, tx->down.is_begun ? TX_CUT : TX_REPLY);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void begin_response(struct tx *tx)
+{
+    struct down *d = &tx->down;
+    enum down_framing framing = rewrite_framing(&tx->head, &tx->x.head);
+    if (framing == DOWN_UNTIL_CLOSE || !tx->is_up_ended || tx->proxy->is_draining)
+        tx->keep_alive = false;
+    resume_init(&tx->resume, &tx->head, &tx->x.head);
+    tx->status = (uint16_t)tx->x.head.status;
+    d->is_chunked = framing == DOWN_CHUNKED;
+    d->is_begun = true;
+    rewrite_response(&d->out, &tx->head, &tx->x.head, framing, tx->keep_alive,
+                     buf_str(&tx->proxy->expose));
+}
+
+/* HEAD: the body goes up while the response head is awaited. */
+static enum tx_result step_head(struct tx *tx)
+{
+    if (fault_is_set(&tx->x.fault)) {
+        look(tx);
+        tx->fault = tx->x.fault;
+        end_exchange(tx, false);
+        return tx_go(tx, TX_REPLY);
+    }
+    if (pump_up_or_go(tx))
+        return TX_MORE;
+    if (tx->is_headed) {
+        look(tx);
+        begin_response(tx);
+        return tx_go(tx, TX_BODY);
+    }
+    /* An interim response may be waiting. */
+    switch (pump_flush(tx)) {
+    case PUMP_GONE:
+        return tx_go(tx, TX_GONE);
+    default:
+        return TX_WAIT;
+    }
+}
+
+/* The origin's connection died inside the body, or what came instead is not the rest of it. */
+static enum tx_result resume_or_cut(struct tx *tx)
+{
+    struct fault died = tx->x.fault;
+    uint64_t whole_bytes = tx->down.body_bytes;
+    end_exchange(tx, false);
+    if (!resume_next(&tx->resume, whole_bytes, &tx->plan)) {
+        fault_set(&tx->fault, died.kind == FAULT_NONE ? FAULT_UPSTREAM_CLOSED : died.kind,
+                  died.step, "%s", died.detail);
+        return tx_go(tx, TX_CUT);
+    }
+    metric_add(METRIC_UPSTREAM_RESUMES, 1);
+    if (tx->resume.n_barren == 0)
+        start_exchange(tx, &tx->plan);
+    else
+        io_timer_arm(tx->proxy->loop, &tx->pause, TX_RESUME_PAUSE_MS << tx->resume.n_barren);
+    return tx_go(tx, TX_RESUME);
+}
+
+/* BODY: the response goes down; a request body that is not at its end goes on up. */
+static enum tx_result step_body(struct tx *tx)
+{
+    if (pump_up_or_go(tx))
+        return TX_MORE;
+    switch (pump_down(tx)) {
+    case PUMP_DONE:
+        return tx_go(tx, TX_FINISH);
+    case PUMP_GONE:
+        return tx_go(tx, TX_GONE);
+    case PUMP_FAILED:
+        return resume_or_cut(tx);
+    default:
+        return TX_WAIT;
+    }
+}
+
+/* RESUME: the rest was asked for; its head must promise the very bytes that are missing. */
+static enum tx_result step_resume(struct tx *tx)
+{
+    if (!tx->is_exchanging)
+        return pump_flush(tx) == PUMP_GONE ? tx_go(tx, TX_GONE) : TX_WAIT;
+    if (fault_is_set(&tx->x.fault))
+        return resume_or_cut(tx);
+    if (!tx->is_headed)
+        return pump_flush(tx) == PUMP_GONE ? tx_go(tx, TX_GONE) : TX_WAIT;
+    switch (resume_judge(&tx->plan, &tx->resume, &tx->x.head)) {
+    case RESUME_GOES_ON:
+        return tx_go(tx, TX_BODY);
+    case RESUME_AGAIN:
+        return resume_or_cut(tx);
+    case RESUME_REPLACED:
+        fault_set(&tx->fault, FAULT_UPSTREAM_REPLACED, "resume", NULL);
+        return tx_go(tx, TX_CUT);
+    default:
+        fault_set(&tx->fault, FAULT_UPSTREAM_PROTOCOL, "resume", "status %u for the rest of a body",
+                  tx->x.head.status);
+        return tx_go(tx, TX_CUT);
+    }
+}
+
+/* What all ends share. The client's connection goes its own way afterwards. */
+static struct client *finish(struct tx *tx, bool keep_exchange)
+{
+    struct client *c = tx->client;
+    end_exchange(tx, keep_exchange);
+    io_timer_disarm(tx->proxy->loop, &tx->pause);
+    access_log_write(tx);
+    metric_sub(METRIC_REQUESTS_OPEN, 1);
+    metric_response(tx->status);
+    metric_fault(tx->fault.kind);
+    metric_add(METRIC_CLIENT_BYTES_IN, tx->up_bytes);
+    metric_add(METRIC_CLIENT_BYTES_OUT, tx->down.body_bytes);
+    io_block_give(tx->proxy->loop, &tx->head_block);
+    http1_body_done(&tx->up_body);
+    c->tx = NULL;
+    tx_free(tx);
+    return c;
+}
+
+static enum tx_result step_cut(struct tx *tx)
+{
+    client_reset(finish(tx, false));
+    return TX_WAIT;
+}
+
+static enum tx_result step_gone(struct tx *tx)
+{
+    client_close(finish(tx, false));
+    return TX_WAIT;
+}
+
+static enum tx_result step_finish(struct tx *tx)
+{
+    bool keep_alive = tx->keep_alive, is_read = tx->is_up_ended && tx->has_head;
+    struct client *c = finish(tx, true);
+    if (keep_alive)
+        client_next(c);
+    else if (is_read && io_block_n(&c->in) == 0)
+        client_close(c);
+    else
+        client_linger(c);
+    return TX_WAIT;
+}
+
+static enum tx_result (*const steps[N_TX_STEPS])(struct tx *) = {
+    [TX_ROUTE] = step_route, [TX_REPLY] = step_reply, [TX_SEND] = step_send,
+    [TX_HEAD] = step_head,   [TX_BODY] = step_body,   [TX_RESUME] = step_resume,
+    [TX_CUT] = step_cut,     [TX_GONE] = step_gone,   [TX_FINISH] = step_finish,
+};
+
+/* The transaction may be gone when this returns. */
+static void tx_run(struct tx *tx)
+{
+    enum tx_result r;
+    do {
+        enum tx_step step = tx->step;
+        r = steps[step](tx);
+    } while (r == TX_MORE);
+}
+
+/* Only 100 is passed on, and only to a client that waits for it. */
+static void relay_interim(struct tx *tx)
+{
+    if (tx->x.head.status == 100 && tx->head.expects_continue && tx->head.minor > 0 &&
+        tx->up_bytes == 0 && !tx->is_up_ended && !tx->down.is_begun)
+        buf_append(&tx->down.out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+static void on_exchange(struct exchange *x, enum exchange_event e)
+{
+    struct tx *tx = x->owner;
+    if (e == EXCHANGE_INTERIM)
+        relay_interim(tx);
+    else if (e == EXCHANGE_HEAD)
+        tx->is_headed = true;
+    tx_run(tx);
+}
+
+static void on_pause(struct io_timer *t)
+{
+    struct tx *tx = LIST_ENTRY(t, struct tx, pause);
+    start_exchange(tx, &tx->plan);
+    tx_run(tx);
+}
+
+void tx_on_client_ready(struct tx *tx)
+{
+    struct io_stream *s = tx->client->stream;
+    if (s->wanted & IO_WRITE)
+        io_stream_want(s, s->wanted & ~(unsigned)IO_WRITE);
+    tx->waits_for_client = false;
+    tx_run(tx);
+}
+
+void tx_on_client_late(struct tx *tx)
+{
+    if (!tx->waits_for_client)
+        return;
+    fault_set(&tx->fault, FAULT_CLIENT_STALLED, "body", NULL);
+    tx->keep_alive = false;
+    end_exchange(tx, false);
+    tx_go(tx, tx->down.is_begun ? TX_CUT : TX_REPLY);
+    tx_run(tx);
+}
+
+void tx_on_client_gone(struct tx *tx)
+{
+    fault_set(&tx->fault, FAULT_CLIENT_GONE, "connection", NULL);
+    tx_go(tx, TX_GONE);
+    tx_run(tx);
+}
+
+void tx_abort(struct tx *tx)
+{
+    fault_set(&tx->fault, FAULT_DRAINING, "drain", NULL);
+    finish(tx, false);
+}

@@ -1,0 +1,104 @@
+#pragma once
+/*
+ * A transaction: one request and its response. It is born when a head is whole (or broken) and dies
+ * when its access line is written; its life is the table of steps in tx.c. Strings of the head
+ * borrow from head_block, which it owns.
+ */
+#include "codec/http1.h"
+#include "proxy/client.h"
+#include "proxy/resume.h"
+#include "proxy/route.h"
+#include "upstream/exchange.h"
+
+enum {
+    TX_MAX_SPARE = 64,
+    TX_DISCARD_BYTES = 64 * 1024, /* of a body that nobody wants, read to keep the connection */
+    TX_TURN_BLOCKS = 8,           /* blocks relayed before others get their turn */
+};
+
+enum tx_step {
+    TX_ROUTE,  /* which backend, may it */
+    TX_REPLY,  /* an answer of our own goes out */
+    TX_SEND,   /* the exchange starts */
+    TX_HEAD,   /* the body goes up, the response head is awaited */
+    TX_BODY,   /* the response goes down */
+    TX_RESUME, /* the connection died inside the body: the rest is being fetched */
+    TX_CUT,    /* the client must see that its response is not whole */
+    TX_GONE,   /* the client left */
+    TX_FINISH, /* all said */
+    N_TX_STEPS
+};
+
+/* The half that goes to the client. */
+struct down {
+    struct buf out; /* head and chunk framing: goes before data */
+    size_t out_sent;
+    uint64_t chunk_left; /* data bytes still to come of the chunk that was announced */
+    uint64_t sent_bytes; /* on the wire */
+    uint64_t body_bytes; /* of the body, unframed */
+    bool is_chunked;
+    bool has_chunk; /* a chunk was announced before: its CR LF is due */
+    bool is_begun;  /* the final head is in out, or was sent */
+    bool is_ended;  /* and so is the end */
+};
+
+struct tx {
+    struct client *client;
+    struct proxy *proxy;
+    struct tx *next_spare;
+    uint64_t id;
+    uint64_t started_us;   /* the head's first byte */
+    uint8_t step;          /* enum tx_step, changed by tx_go alone */
+    bool keep_alive;       /* the client's connection may serve another request */
+    bool is_headed;        /* x.head is the final response head */
+    bool is_exchanging;    /* x was started and not ended */
+    bool is_up_ended;      /* the request's body was read to its end */
+    bool is_up_told;       /* and the exchange knows */
+    bool waits_for_client; /* the client's timer counts */
+    bool has_head;         /* false: the head was refused, only the fault is known */
+    uint16_t status;       /* sent to the client; 0: none */
+
+    struct io_block head_block;
+    struct http_head head;
+    struct route route;
+    struct fault fault; /* the first thing that went wrong: the access line's termination code */
+
+    struct http1_body up_body;
+    size_t
+        up_pending; /* body bytes at the front of client->in that the exchange did not take yet */
+    uint64_t up_bytes;
+
+    struct buf up_head;
+    struct exchange x;
+    struct down down;
+    struct resume resume;
+    struct resume_plan plan; /* of the resume under way */
+    struct io_timer pause;   /* before the next try to resume */
+    struct tx_summary {      /* of the first exchange, for the access line */
+        struct exchange_timing timing;
+        struct addr addr;
+        bool is_reused, is_resumed, has_dns;
+        unsigned n_retries;
+        char request_id[64];
+    } seen;
+};
+
+/* From the spare ones where there is one; NULL without memory. */
+struct tx *tx_new(struct proxy *p);
+void tx_free(struct tx *tx);
+/* All the spare ones. */
+void tx_free_spare(struct proxy *p);
+
+/* tx->head was parsed from the first head_bytes of c->in: takes that block over and begins. */
+void tx_start(struct tx *tx, struct client *c, size_t head_bytes);
+/* The head was refused: answers f. */
+void tx_start_refused(struct tx *tx, struct client *c, const struct fault *f);
+
+/* The client's connection is ready for what it was waited for, its deadline passed, or it is gone.
+ */
+void tx_on_client_ready(struct tx *tx);
+void tx_on_client_late(struct tx *tx);
+void tx_on_client_gone(struct tx *tx);
+
+/* For proxy_done: ends it without an answer; the client closes itself. */
+void tx_abort(struct tx *tx);
