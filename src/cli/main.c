@@ -1,7 +1,115 @@
-#include <stdio.h>
+#include "cli/cli.h"
 
-int main(void)
+#include "conf/settings.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const struct cli_command commands[] = {
+    { "config", "check|show|help [--config FILE] [--markdown]",
+      "check the settings, show them, or list what there is", cmd_config },
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static const struct cli_command *find(const char *name)
 {
-    puts("penstock " PENSTOCK_VERSION);
-    return 0;
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static void print_help(FILE *to)
+{
+    fputs("penstock: an S3 proxy for private networks\n\nusage: penstock COMMAND [ARGUMENTS]\n\n",
+          to);
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fputs("\n  --help     this text; behind a command: its usage\n"
+          "  --version  the version\n\n"
+          "`penstock config help` lists the settings.\n",
+          to);
+}
+
+static void print_usage(const struct cli_command *c, FILE *to)
+{
+    fprintf(to, "usage: penstock %s%s%s\n", c->name, c->arguments[0] ? " " : "", c->arguments);
+}
+
+int cli_usage_error(const char *command, const char *problem, const char *argument)
+{
+    fprintf(stderr, "penstock %s: %s%s%s\n", command, problem, argument ? " " : "",
+            argument ? argument : "");
+    print_usage(find(command), stderr);
+    return EXIT_USAGE_ERROR;
+}
+
+bool cli_take_config(int argc, char **argv, int *at, const char **file)
+{
+    struct str argument = str_from_c(argv[*at]), name = STR("--config");
+    if (str_eq(argument, name) && *at + 1 < argc) {
+        *file = argv[++*at];
+        return true;
+    }
+    if (!str_starts(argument, STR("--config=")))
+        return false;
+    *file = argv[*at] + name.n + 1;
+    return true;
+}
+
+struct conf *cli_load_conf(const char *file)
+{
+    struct buf errors;
+    buf_init(&errors, 1 << 20);
+    struct conf *c = conf_load(environ, file, &errors);
+    fwrite(errors.p, 1, errors.n, stderr);
+    buf_done(&errors);
+    return c;
+}
+
+/* A descriptor that is missing would be given to the first socket, and log lines sent to a peer. */
+static void open_missing_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+static bool has_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    open_missing_descriptors();
+    const char *name = argc > 1 ? argv[1] : "";
+    const struct cli_command *c = find(name);
+    if (c && has_help(argc - 1, argv + 1)) {
+        print_usage(c, stdout);
+        printf("%s\n", c->help);
+        return EXIT_OK;
+    }
+    if (c)
+        return c->run(argc - 1, argv + 1);
+    if (strcmp(name, "--version") == 0) {
+        puts("penstock " PENSTOCK_VERSION);
+        return EXIT_OK;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    if (name[0] == 0)
+        print_help(stderr);
+    else
+        fprintf(stderr, "penstock: no command %s; penstock --help lists them\n", name);
+    return EXIT_USAGE_ERROR;
 }

@@ -2,14 +2,28 @@
 /*
  * The checked settings of a process: read once, never changed, shared by all workers. Environment
  * first, then the YAML file, then the default. Every setting is a row of conf/settings.def; parser,
- * `config show`, `config check`, help and man page read the same row.
+ * `config show`, `config check`, help and docs/SETTINGS.md read the same row.
  */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fault.h"
 #include "codec/addr.h"
 
-enum { CONF_MAX_LISTEN = 16, CONF_MAX_LIST = 256 };
+enum {
+    CONF_MAX_LISTEN = 16,
+    CONF_MAX_LIST = 256,
+    CONF_MAX_DNS_GROUPS = 8,
+    CONF_MAX_DNS_SERVERS = 16,    /* in a group */
+    CONF_VALUE_BYTES = 64 * 1024, /* of one setting */
+    CONF_FILE_BYTES = 1024 * 1024,
+};
+
+enum conf_setting {
+#define SETTING(id, key, field, type, initial, least, most, help, more) CONF_##id,
+#include "conf/settings.def"
+#undef SETTING
+    N_CONF_SETTINGS
+};
 
 enum conf_scheme { CONF_HTTP, CONF_HTTPS };
 enum conf_dns_aws { CONF_DNS_AWS_AUTO, CONF_DNS_AWS_ON, CONF_DNS_AWS_OFF };
@@ -33,66 +47,88 @@ struct conf_host_rule {
     uint16_t port;
     enum conf_scheme scheme;
 };
+struct conf_host_rules {
+    struct conf_host_rule *v;
+    size_t n;
+};
 
 /* zone=server,server|server */
 struct conf_dns_route {
-    struct str zone; /* without the last dot; "." for all */
-    size_t n_groups;
+    struct str zone; /* lower case, without the last dot; "." for all */
+    size_t n_groups; /* at least 1 */
     struct conf_addrs *groups;
+};
+struct conf_dns_routes {
+    struct conf_dns_route *v;
+    size_t n;
 };
 
 /* INTERNAL_REGISTRY_URL taken apart. */
 struct conf_registry {
     enum conf_scheme scheme;
-    struct str host; /* name, or address literal without brackets */
+    struct str host; /* name without a last dot, or address literal without brackets */
     bool is_literal;
     uint16_t port;
     struct str authority; /* for the Host field: with the port where one was given */
     struct str path;      /* put before the raw target; "" or "/x", no trailing slash */
 };
 
+/* Where a value comes from. */
+enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_ENV, CONF_FROM_FILE };
+struct conf_origin {
+    enum conf_source source;
+    struct str text; /* as it was given; the items of a YAML sequence joined */
+    unsigned line;   /* in the file */
+};
+
 struct conf {
     struct arena arena; /* owns all that is below */
     struct conf_registry registry;
-    struct conf_addrs listen, admin;
+    struct conf_addrs listen;
+    struct conf_addrs admin;       /* empty: off */
     unsigned workers;              /* at least 1 */
     struct conf_addrs dns_servers; /* empty: resolv.conf's */
-    struct {
-        struct conf_dns_route *v;
-        size_t n;
-    } dns_routes;
+    struct conf_dns_routes dns_routes;
     enum conf_dns_aws dns_aws;
-    bool dns_aws_allowed; /* dns_aws, with auto decided by the ECS variables */
-    struct conf_addrs dns_aws_servers;
-    struct conf_addrs dns_listen;
-    struct str resolv_conf, hosts_file; /* paths */
-    struct {
-        struct conf_host_rule *v;
-        size_t n;
-    } allow_hosts;
+    bool dns_aws_allowed;              /* dns_aws, with auto decided by the ECS variables */
+    struct conf_addrs dns_aws_servers; /* IPv6 ones too; who asks leaves out what it cannot reach */
+    struct str resolv_conf, hosts_file; /* paths, NUL-terminated */
+    struct conf_host_rules allow_hosts;
     struct conf_strs allow_buckets; /* globs; empty: all */
     struct conf_cidrs allow_addresses;
-    struct str ca_file; /* empty: the system's alone */
+    struct str ca_file; /* NUL-terminated; empty: the system's alone */
     struct conf_strs expose_headers;
     uint64_t max_body, max_registry_body;                 /* bytes */
     uint64_t max_connections, max_connections_per_client; /* per process; 0: no limit per client */
     bool error_detail;
-    struct str log_level;
+    struct str log_level; /* one that log_level_parse knows */
     /* deadlines, milliseconds; the defaults are those of docs/SETTINGS.md */
     uint64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms;
     uint64_t connect_timeout_ms, tls_timeout_ms, connect_total_ms, upstream_head_timeout_ms,
         upstream_idle_ms, upstream_max_age_ms;
     uint64_t drain_timeout_ms;
+
+    struct str file; /* the YAML file's name; empty for none */
+    struct conf_origin origins[N_CONF_SETTINGS];
 };
 
 /*
- * env is NULL-terminated like environ; file NULL for none. Every error found is written to errors
- * as a line of its own ("PENSTOCK_LISTEN: ...", "penstock.yaml:3:5: unknown key ..."). NULL when
- * there is any. PENSTOCK_* variables that are no setting are errors too.
+ * env is NULL-terminated like environ; file NULL for none. An empty variable counts as not set.
+ * Every error found is written to errors as a line of its own ("PENSTOCK_LISTEN: ...",
+ * "penstock.yaml:3:5: unknown key ..."), printable ASCII whatever the value was. NULL when there is
+ * any. PENSTOCK_* variables that are no setting are errors too, but for those that Kubernetes makes
+ * of a service named penstock.
  */
 struct conf *conf_load(char *const *env, const char *file, struct buf *errors);
+/* The same with the file's text at hand. */
+struct conf *conf_load_text(char *const *env, const char *file, struct str yaml,
+                            struct buf *errors);
 void conf_free(struct conf *c);
-/* "NAME=value   # where it comes from", one a line, secrets hidden. */
+
+/* "NAME=value   # where it comes from", one a line. What it prints can be read back. No setting
+ * holds a secret: a password in a URL is refused. */
 void conf_show(const struct conf *c, struct buf *out);
 /* The table for people: name, default, meaning. */
 void conf_help(struct buf *out);
+/* docs/SETTINGS.md. */
+void conf_help_markdown(struct buf *out);

@@ -1,0 +1,34 @@
+#pragma once
+/*
+ * The subcommands: one row each in main.c, one file each. argv[0] is the subcommand's name; the
+ * result is the exit code.
+ */
+#include <stdbool.h>
+
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE_ERROR = 64, /* EX_USAGE of sysexits.h */
+};
+
+struct cli_command {
+    const char *name;
+    const char *arguments; /* behind the name, for the usage line */
+    const char *help;      /* one line */
+    int (*run)(int argc, char **argv);
+};
+
+int cmd_config(int argc, char **argv);
+
+/* Tells what is wrong and the command's usage on stderr; returns EXIT_USAGE_ERROR. */
+int cli_usage_error(const char *command, const char *problem, const char *argument);
+
+/*
+ * Takes "--config FILE" or "--config=FILE" at argv[*at]: *at goes to the last argument that was
+ * used. False when argv[*at] is something else, or FILE is missing.
+ */
+bool cli_take_config(int argc, char **argv, int *at, const char **file);
+
+struct conf;
+/* Environment and file (NULL for none). NULL: every error was printed on stderr, a line each. */
+struct conf *cli_load_conf(const char *file);

@@ -1,0 +1,60 @@
+#include "conf/value.h"
+
+static void show_origin(const struct conf *c, enum conf_setting s, struct buf *out)
+{
+    const struct conf_origin *o = &c->origins[s];
+    if (o->source == CONF_FROM_ENV)
+        buf_append(out, STR("environment"));
+    else if (o->source == CONF_FROM_FILE)
+        buf_printf(out, "%.*s:%u", STR_ARG(c->file), o->line);
+    else
+        buf_append(out, o->text.n > 0 ? STR("default") : STR("not set"));
+    if (s == CONF_WORKERS && str_eq(o->text, STR("auto")))
+        buf_printf(out, "; here %u", c->workers);
+    if (s == CONF_DNS_AWS && c->dns_aws == CONF_DNS_AWS_AUTO)
+        buf_printf(out, "; here %s", c->dns_aws_allowed ? "on" : "off");
+}
+
+void conf_show(const struct conf *c, struct buf *out)
+{
+    for (unsigned s = 0; s < N_CONF_SETTINGS; s++) {
+        buf_printf(out, "%s=", conf_rows[s].key);
+        buf_append(out, c->origins[s].text);
+        buf_append(out, STR("   # "));
+        show_origin(c, (enum conf_setting)s, out);
+        buf_byte(out, '\n');
+    }
+}
+
+void conf_help(struct buf *out)
+{
+    for (unsigned s = 0; s < N_CONF_SETTINGS; s++) {
+        const struct conf_row *row = &conf_rows[s];
+        buf_printf(out, "%s%s%s\n    %s\n", row->key, row->initial[0] ? "=" : "", row->initial,
+                   row->help);
+    }
+}
+
+void conf_help_markdown(struct buf *out)
+{
+    buf_append(
+        out, STR("# Settings\n\n"
+                 "Written by `penstock config help --markdown` from src/conf/settings.def; change "
+                 "that instead.\n\n"
+                 "Each setting is an environment variable, and the same key in the YAML file of "
+                 "`--config FILE`, where a list may be a YAML sequence. The environment comes "
+                 "first, then the file, then the default; an empty value counts as not set. "
+                 "Unknown names are errors. Numbers of bytes may end in K, M or G (1024, 1024^2, "
+                 "1024^3); lists are separated by commas. `penstock config check` tells every "
+                 "error at once, `penstock config show` each value and where it comes from.\n"));
+    for (unsigned s = 0; s < N_CONF_SETTINGS; s++) {
+        const struct conf_row *row = &conf_rows[s];
+        buf_printf(out, "\n## %s\n\n%s%s%s\n\n", row->key, row->help, row->more[0] ? " " : "",
+                   row->more);
+        buf_printf(out, "- Value: %s\n", conf_types[row->type].name);
+        if (row->initial[0])
+            buf_printf(out, "- Default: `%s`\n", row->initial);
+        else
+            buf_append(out, STR("- Default: not set\n"));
+    }
+}
