@@ -1,0 +1,183 @@
+#include "server/server.h"
+
+#include "obs/log.h"
+#include "proxy/limits.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum { N_SIGNALS = 3 };
+
+struct server {
+    struct server_shared shared;
+    unsigned n_workers, n_threads;
+    struct worker *workers;
+    uv_thread_t *threads; /* of workers 1 and up; worker 0 runs on the main thread */
+    uv_signal_t signals[N_SIGNALS];
+    bool is_draining;
+};
+
+static void drain_worker(void *arg)
+{
+    worker_drain(arg);
+}
+
+static void stop_worker(void *arg)
+{
+    io_loop_stop(&((struct worker *)arg)->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct server *s = handle->data;
+    log_event(LOG_INFO, "drain",
+              s->is_draining ? "signal %d again: stopping at once"
+                             : "signal %d: finishing requests in flight",
+              signum);
+    for (unsigned i = 1; i < s->n_workers; i++)
+        io_loop_post(&s->workers[i].loop, s->is_draining ? stop_worker : drain_worker,
+                     &s->workers[i]);
+    if (s->is_draining)
+        stop_worker(&s->workers[0]);
+    else
+        worker_drain(&s->workers[0]);
+    s->is_draining = true;
+}
+
+static bool watch_signals(struct server *s, struct fault *f)
+{
+    static const int signums[N_SIGNALS] = { SIGTERM, SIGINT, SIGQUIT };
+    for (int i = 0; i < N_SIGNALS; i++) {
+        int r = uv_signal_init(&s->workers[0].loop.uv, &s->signals[i]);
+        s->signals[i].data = s;
+        if (r == 0)
+            r = uv_signal_start(&s->signals[i], on_signal, signums[i]);
+        if (r != 0)
+            return fault_set(f, FAULT_SYSTEM, "signal", "%s", uv_strerror(r));
+    }
+    return true;
+}
+
+/* Each client may need a descriptor of its own and one to S3. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* A wildcard listener is reached by every address of the host. */
+static void add_own_addresses(struct dns_shared *dns, const struct conf_addrs *listen)
+{
+    uv_interface_address_t *interfaces;
+    int n;
+    if (uv_interface_addresses(&interfaces, &n) != 0)
+        n = 0;
+    for (size_t i = 0; i < listen->n; i++) {
+        dns_shared_add_own(dns, &listen->v[i]);
+        if (addr_classify(&listen->v[i]) != ADDR_UNSPECIFIED)
+            continue;
+        for (int k = 0; k < n; k++) {
+            struct addr own = { .v6 = interfaces[k].address.address6 };
+            addr_set_port(&own, addr_port(&listen->v[i]));
+            dns_shared_add_own(dns, &own);
+        }
+    }
+    if (n > 0)
+        uv_free_interface_addresses(interfaces, n);
+}
+
+static void run_worker(void *arg)
+{
+    worker_run(arg);
+    log_done();
+}
+
+static bool start(struct server *s, struct fault *f)
+{
+    const struct conf *conf = s->shared.conf;
+    s->shared.dns = dns_shared_new(conf, f);
+    if (s->shared.dns == NULL)
+        return false;
+    add_own_addresses(s->shared.dns, &conf->listen);
+    add_own_addresses(s->shared.dns, &conf->admin);
+    s->shared.limits = limits_new(conf->max_connections, conf->max_connections_per_client);
+    s->workers = calloc(conf->workers, sizeof *s->workers);
+    s->threads = calloc(conf->workers, sizeof *s->threads);
+    if (s->shared.limits == NULL || s->workers == NULL || s->threads == NULL)
+        return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
+    for (; s->n_workers < conf->workers; s->n_workers++)
+        if (!worker_init(&s->workers[s->n_workers], &s->shared, s->n_workers, f)) {
+            worker_done(&s->workers[s->n_workers]);
+            return false;
+        }
+    if (!watch_signals(s, f))
+        return false;
+    for (unsigned i = 1; i < s->n_workers; i++, s->n_threads++) {
+        int r = uv_thread_create(&s->threads[i], run_worker, &s->workers[i]);
+        if (r != 0)
+            return fault_set(f, FAULT_SYSTEM, "thread", "%s", uv_strerror(r));
+    }
+    return true;
+}
+
+static void log_started(const struct server *s)
+{
+    char text[ADDR_TEXT_BYTES];
+    struct buf where;
+    buf_init(&where, 4096);
+    for (unsigned i = 0; i < s->workers[0].n_listeners; i++) {
+        const struct worker_listener *l = &s->workers[0].listeners[i];
+        buf_printf(&where, "%s%s%s", i > 0 ? ", " : "", addr_text(&l->io.local, text),
+                   l->port == PROXY_PORT_ADMIN ? " (admin)" : "");
+    }
+    log_event(LOG_INFO, "start", "penstock " PENSTOCK_VERSION " serves on %.*s, %u worker%s",
+              STR_ARG(buf_str(&where)), s->n_workers, s->n_workers > 1 ? "s" : "");
+    buf_done(&where);
+}
+
+/* The other workers are asked to stop and waited for before anything that they share goes. */
+static void finish(struct server *s)
+{
+    for (unsigned i = 1; i <= s->n_threads; i++) {
+        if (!s->is_draining)
+            io_loop_post(&s->workers[i].loop, stop_worker, &s->workers[i]);
+        uv_thread_join(&s->threads[i]);
+    }
+    for (int i = 0; i < N_SIGNALS; i++)
+        if (s->signals[i].data != NULL)
+            uv_close((uv_handle_t *)&s->signals[i], NULL);
+    while (s->n_workers > 0)
+        worker_done(&s->workers[--s->n_workers]);
+    free(s->workers);
+    free(s->threads);
+    limits_free(s->shared.limits);
+    dns_shared_free(s->shared.dns);
+    log_done();
+}
+
+int server_run(const struct conf *conf, const struct server_options *options)
+{
+    static const struct server_options no_options;
+    struct server s = { .shared = { .conf = conf, .options = options ? options : &no_options } };
+    struct fault f = { .kind = FAULT_NONE };
+    enum log_level level;
+    if (log_level_parse(conf->log_level, &level))
+        log_set_level(level);
+    raise_descriptor_limit();
+    bool is_started = start(&s, &f);
+    if (is_started) {
+        log_started(&s);
+        worker_run(&s.workers[0]);
+    } else {
+        fprintf(stderr, "penstock: cannot start: %s%s%s\n", fault_row(f.kind)->sentence,
+                f.detail[0] ? ": " : "", f.detail);
+    }
+    finish(&s);
+    return is_started ? 0 : 1;
+}

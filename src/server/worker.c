@@ -1,0 +1,125 @@
+#include "server/worker.h"
+
+#include "obs/log.h"
+
+static void on_accept(struct io_listener *l, int fd, const struct addr *peer)
+{
+    struct worker *w = l->owner;
+    struct worker_listener *own = LIST_ENTRY(l, struct worker_listener, io);
+    proxy_accept(&w->proxy, fd, peer, own->port);
+}
+
+static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum proxy_port port,
+                           struct fault *f)
+{
+    bool reuse_port = w->shared->conf->workers > 1 && port == PROXY_PORT_PUBLIC;
+    for (size_t i = 0; i < at->n && w->n_listeners < WORKER_MAX_LISTENERS; i++) {
+        struct worker_listener *l = &w->listeners[w->n_listeners];
+        l->port = port;
+        l->io.owner = w;
+        l->io.on_accept = on_accept;
+        if (!io_listener_open(&l->io, &w->loop, &at->v[i], reuse_port, f))
+            return false;
+        w->n_listeners++;
+    }
+    return true;
+}
+
+static void on_flush(uv_prepare_t *h)
+{
+    log_flush();
+}
+
+static void on_dns_decision(void *arg, const struct dns_explain *x)
+{
+    const struct server_options *o = ((struct worker *)arg)->shared->options;
+    o->on_decision(o->arg, x);
+}
+
+static void on_drain_late(struct io_timer *t)
+{
+    struct worker *w = LIST_ENTRY(t, struct worker, drain_timer);
+    log_event(LOG_WARNING, "drain", "%zu connections were still busy at the deadline and are cut",
+              w->proxy.n_clients);
+    io_loop_stop(&w->loop);
+}
+
+bool worker_init(struct worker *w, const struct server_shared *shared, unsigned index,
+                 struct fault *f)
+{
+    const struct conf *conf = shared->conf;
+    *w = (struct worker){ .shared = shared, .index = index };
+    w->drain_timer.on_fire = on_drain_late;
+    if (!io_loop_init(&w->loop))
+        return fault_set(f, FAULT_SYSTEM, "start", "no event loop");
+    w->has_loop = true;
+    uv_prepare_init(&w->loop.uv, &w->flush);
+    uv_prepare_start(&w->flush, on_flush);
+    if (conf->ca_file.n > 0)
+        w->tls = io_tls_client_new(conf->ca_file.p, f);
+    else
+        w->tls = io_tls_client_new(NULL, f);
+    if (w->tls == NULL)
+        return false;
+    if (shared->options->trust != NULL && !io_tls_trust(w->tls, shared->options->trust))
+        return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
+    w->dns = dns_engine_new(&w->loop, shared->dns, f);
+    if (w->dns == NULL)
+        return false;
+    if (shared->options->on_decision != NULL)
+        dns_engine_on_decision(w->dns, on_dns_decision, w);
+    w->upstream = upstream_new(&w->loop, w->dns, w->tls, conf, f);
+    if (w->upstream == NULL)
+        return false;
+    w->has_proxy = proxy_init(&w->proxy, &w->loop, conf, w->upstream, shared->limits, f);
+    if (!w->has_proxy || !open_listeners(w, &conf->listen, PROXY_PORT_PUBLIC, f))
+        return false;
+    return index > 0 || open_listeners(w, &conf->admin, PROXY_PORT_ADMIN, f);
+}
+
+void worker_run(struct worker *w)
+{
+    const struct server_options *o = w->shared->options;
+    if (o->on_ready != NULL)
+        o->on_ready(o->arg);
+    io_loop_run(&w->loop);
+}
+
+static void on_drained(void *arg)
+{
+    io_loop_stop(&((struct worker *)arg)->loop);
+}
+
+static void close_listeners(struct worker *w)
+{
+    while (w->n_listeners > 0)
+        io_listener_close(&w->listeners[--w->n_listeners].io);
+}
+
+void worker_drain(struct worker *w)
+{
+    if (w->is_draining)
+        return;
+    w->is_draining = true;
+    close_listeners(w);
+    io_timer_arm(&w->loop, &w->drain_timer, w->shared->conf->drain_timeout_ms);
+    proxy_drain(&w->proxy, on_drained, w);
+}
+
+void worker_done(struct worker *w)
+{
+    close_listeners(w);
+    if (w->has_proxy)
+        proxy_done(&w->proxy);
+    if (w->upstream != NULL)
+        upstream_free(w->upstream);
+    if (w->dns != NULL)
+        dns_engine_free(w->dns);
+    io_tls_free(w->tls);
+    if (w->has_loop) {
+        io_timer_disarm(&w->loop, &w->drain_timer);
+        uv_close((uv_handle_t *)&w->flush, NULL);
+        io_loop_done(&w->loop);
+    }
+    log_done();
+}

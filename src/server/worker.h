@@ -1,0 +1,48 @@
+#pragma once
+/* One worker: everything that lives on one loop. The server owns it and joins its thread. */
+#include "dns/engine.h"
+#include "io/listener.h"
+#include "io/tls.h"
+#include "proxy/proxy.h"
+#include "server/server.h"
+
+enum { WORKER_MAX_LISTENERS = 2 * CONF_MAX_LISTEN };
+
+/* Shared by all workers of the process. */
+struct server_shared {
+    const struct conf *conf;
+    const struct server_options *options;
+    struct dns_shared *dns;
+    struct limits *limits;
+};
+
+struct worker {
+    const struct server_shared *shared;
+    unsigned index;
+    struct io_loop loop;
+    struct io_tls *tls;
+    struct dns_engine *dns;
+    struct upstream *upstream;
+    struct proxy proxy;
+    unsigned n_listeners;
+    struct worker_listener {
+        struct io_listener io;
+        enum proxy_port port;
+    } listeners[WORKER_MAX_LISTENERS];
+    struct io_timer drain_timer;
+    bool is_draining;
+    /* private */
+    uv_prepare_t flush;
+    bool has_loop, has_proxy;
+};
+
+/* Opens the listeners; worker 0 alone has the admin ones. False, with a fault, when anything is
+ * missing. */
+bool worker_init(struct worker *w, const struct server_shared *shared, unsigned index,
+                 struct fault *f);
+/* Until it was drained or stopped. */
+void worker_run(struct worker *w);
+/* On the worker's own thread, or through io_loop_post. */
+void worker_drain(struct worker *w);
+/* After worker_run, or after a failed worker_init. */
+void worker_done(struct worker *w);
