@@ -134,8 +134,6 @@ class Net:
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", "lan", "type", "bridge")
         run("ip", "link", "set", "lan", "up")
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as f:
-            f.write("0")
 
     def host(self, name, *addresses):
         self.hosts[name] = Host(self, name, list(addresses))

@@ -138,7 +138,7 @@ class Moto(Gate):
     def __init__(self, host, ip, context, folder):
         log = open(os.path.join(folder, "moto.log"), "w")
         env = dict(os.environ, MOTO_S3_DEFAULT_MAX_KEYS="1000", AWS_EC2_METADATA_DISABLED="true")
-        args = [os.path.join(os.path.dirname(sys.executable), "moto_server"), "-H", "127.0.0.1", "-p", "8000"]
+        args = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "8000"]
         self.process = host.popen(args, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
         super().__init__(host, ip, context)
 
