@@ -208,6 +208,7 @@ class Server:
         self.host, self.ip, self.port, self.context = host, ip, port, context
         self.lock = threading.Lock()
         self.open = {}
+        self.reached = {}  # connection number -> the address of ours that was dialled
         self.n_accepted = 0
         self.refusing = False
         self.listener = host.listen(port, ip)
@@ -225,6 +226,7 @@ class Server:
             with self.lock:
                 self.n_accepted += 1
                 number = self.n_accepted
+                self.reached[number] = sock.getsockname()[0]
             threading.Thread(target=self._run, args=(sock, number), daemon=True).start()
 
     def _run(self, sock, number):

@@ -1,0 +1,103 @@
+"""Whole-program tests. pytest starts itself again inside namespaces (see lab/net.py), builds the lab once and
+stands in the client's network: what a test opens here, the client opens."""
+
+import os
+import sys
+import time
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
+
+from lab import net  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    if not (config.option.collectonly or config.option.help or config.option.version):
+        net.reexec([sys.executable, "-m", "pytest", *config.invocation_params.args])
+
+
+def pytest_configure(config):
+    config.option.durations = config.option.durations or 12
+    config.option.durations_min = 1.0
+
+
+@pytest.fixture(scope="session")
+def world():
+    from lab.penstock import binary
+    from lab.world import World
+    assert os.access(binary(), os.X_OK), f"no {binary()}: build it first (PENSTOCK_BIN names another)"
+    world = World(os.environ.get("LAB_DIR") or os.path.join(ROOT, "build", "e2e"))
+    net.setns(world.client.fd)
+    yield world
+    world.close()
+
+
+class Starter:
+    """Starts instances of penstock, each on its own port, and ends them with the test."""
+
+    ports = iter(range(8081, 8999))
+
+    def __init__(self, world):
+        self.world = world
+        self.instances = []
+
+    def __call__(self, **settings):
+        port = settings.pop("port", None) or next(self.ports)
+        settings.setdefault("ADMIN", f"127.0.0.1:{port + 10000}")
+        instance = self.world.start_penstock(port=port, **settings)
+        self.instances.append(instance)
+        return instance
+
+    def stop(self):
+        codes = [(i.stop(), i) for i in self.instances]
+        for code, instance in codes:
+            assert code == 0, f"penstock ended with {code}:\n{instance.output()[-4000:]}"
+
+
+@pytest.fixture(scope="session")
+def proxy(world):
+    """The one penstock that most tests share: on port 80, the corporate server first, Amazon's by policy."""
+    instance = world.start_penstock(port=80)
+    yield instance
+    code = instance.stop()
+    assert code == 0, f"penstock ended with {code}:\n{instance.output()[-4000:]}"
+
+
+@pytest.fixture
+def start(world):
+    """start(SETTING=value ...) -> a penstock of the test's own."""
+    starter = Starter(world)
+    yield starter
+    starter.stop()
+
+
+@pytest.fixture(autouse=True)
+def healthy(request):
+    """Every test begins and ends with servers in their usual state."""
+    yield
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").heal()
+
+
+@pytest.fixture(scope="session")
+def table():
+    """Rows for a table that is printed at the end: (title, columns) -> list of rows."""
+    return TABLES
+
+
+TABLES = {}
+
+
+def pytest_terminal_summary(terminalreporter):
+    for (title, *columns), rows in TABLES.items():
+        terminalreporter.section(title)
+        widths = [max(len(str(r[i])) for r in [columns, *rows]) for i in range(len(columns))]
+        for row in [columns, *rows]:
+            terminalreporter.write_line("  ".join(str(c).ljust(w) for c, w in zip(row, widths)))
+
+
+def pytest_sessionstart(session):
+    session.config.e2e_began = time.monotonic()
