@@ -117,7 +117,8 @@ void io_timers_fire(struct io_loop *l, uint64_t now_ms)
     while (h->root != NULL && h->root->heap_ms <= now_ms) {
         struct io_timer *t = h->root;
         take(h, t);
-        if (t->deadline_ms > now_ms) {
+        /* It was moved to a later time, due or not: in order of deadlines all the same. */
+        if (t->deadline_ms > t->heap_ms) {
             t->heap_ms = t->deadline_ms;
             insert(h, t);
             continue;

@@ -176,6 +176,12 @@ static void end_close(struct end *e)
     e->s = NULL;
 }
 
+static void end_reset(struct end *e)
+{
+    io_stream_reset(e->s);
+    e->s = NULL;
+}
+
 /* Connected over loopback TCP: RST and partial writes as in life. */
 static void tcp_pair(int fd[2])
 {
@@ -354,7 +360,7 @@ static void test_handshakes_that_fail(void **state)
         else if (rows[i].does == CLOSES)
             shutdown(s.s->fd, SHUT_WR);
         else
-            io_stream_reset(s.s);
+            end_reset(&s);
         TURN_UNTIL(r, !c.is_handshaking);
         assert_int_equal(c.fault.kind, FAULT_TLS_FAILED);
         if (strstr(c.fault.detail, rows[i].part) == NULL)
@@ -410,7 +416,7 @@ static void test_reset(void **state)
             tls_open(r, &c, &s, "s3.test");
         else
             plain_open(r, &c, &s);
-        io_stream_reset(s.s);
+        end_reset(&s);
         TURN_UNTIL(r, c.is_failed || c.is_eof);
         assert_true(c.is_failed);
         assert_int_equal(c.fault.kind, FAULT_UPSTREAM_RESET);
@@ -450,7 +456,7 @@ static void test_sessions_are_resumed(void **state)
             send_and_compare(r, &s, &c, 10);
         /* Whichever way it ends, the next one resumes. */
         if (i == 1)
-            io_stream_reset(c.s);
+            end_reset(&c);
         if (i == 2) {
             shutdown(s.s->fd, SHUT_WR);
             TURN_UNTIL(r, c.is_failed);
@@ -531,7 +537,7 @@ static void test_nothing_wanted_nothing_told(void **state)
     bool never = false;
     plain_open(r, &c, &s);
     io_stream_want(c.s, 0);
-    io_stream_reset(s.s);
+    end_reset(&s);
     turn_for(r, &never, 20);
     assert_int_equal(c.n_ready, 0);
     io_stream_want(c.s, IO_READ);
