@@ -14,7 +14,6 @@
 #include "codec/http1_body.h"
 #include "io/block.h"
 #include "io/stream.h"
-#include "io/timer.h"
 #include "upstream/upstream.h"
 
 enum { EXCHANGE_HELD_BYTES = 64 * 1024 };
@@ -47,7 +46,9 @@ struct exchange_timing {
     uint64_t started_us, sent_us, first_byte_us; /* io_now_us; 0: did not happen */
 };
 
-struct connection; /* upstream/pool.h */
+struct connection; /* upstream/connection.h */
+struct dial;
+struct pool;
 
 struct exchange {
     void *owner;
@@ -56,37 +57,56 @@ struct exchange {
     struct fault fault;
     struct exchange_timing timing;
     struct addr addr; /* of the origin; family 0 before it is connected */
-    struct dns_explain
-        *explain; /* of the dial, or NULL on a reused connection; dies with finish or cancel */
+    /* of the dial, or NULL on a reused connection; dies with finish or cancel */
+    const struct dns_explain *explain;
     uint64_t received_bytes, sent_bytes; /* on the wire inside TLS, heads and framing included */
     unsigned n_retries;
     bool is_reused, is_resumed; /* connection from the pool; TLS session resumed */
     bool is_request_sent;       /* whole */
-    /* private: see exchange.c */
+    /* private */
     struct upstream *up;
-    struct connection *conn;
+    struct pool *pool;
+    struct connection *conn; /* NULL until it stands */
+    struct dial *dial;       /* its explanation is wanted until the end */
     struct exchange_request request;
-    struct buf held;
-    struct io_timer timer;
-    struct io_task later;
+    struct io_task later; /* what must not happen inside the owner's call */
+    uint8_t state;        /* enum exchange_state */
+    /* sending, in this order: head, held, frame, the owner's bytes, tail */
+    struct io_block held; /* body as it goes out, from its first byte while holds_all */
+    struct buf tail;      /* last chunk and trailers */
+    char frame[24];       /* the coming chunk's line, with the CRLF that ends the chunk before it */
+    uint8_t frame_n, frame_sent;
+    uint64_t chunk_left; /* of the chunk that was announced: bytes that the owner still has */
+    size_t head_sent, held_sent, tail_sent;
+    bool holds_all, has_chunks, is_body_given, is_blocked, offered_data, is_send_dead, wants_room;
+    /* receiving */
     struct http1_body body;
-    size_t scanned, head_sent;
-    uint8_t state, pending_events;
-    bool wants_body, wants_room, holds_all, is_body_ended;
+    struct str data; /* handed out, not consumed */
+    size_t scanned;
+    uint8_t n_interim;
+    uint32_t head_end; /* the block's bytes before it are the head's strings; 0: no longer */
+    bool has_bytes;    /* of a response on this connection: no retry any more */
+    bool wants_body, is_paused, is_body_ended, is_elsewhere;
 };
 
 /*
  * Leases a connection (a pooled one at once, else resolving and dialling) and sends. The first body
  * bytes that are written in the same turn go out with the head. The struct need not be zeroed
- * before, only owner and on_event set.
+ * before, only owner and on_event set; but finish and cancel look into it, so one that may never be
+ * started is zeroed. No deadline runs while the owner withholds the body: one that waits for 100
+ * (Continue), or for its client, keeps its own.
  */
 void exchange_start(struct exchange *x, struct upstream *u, const struct exchange_request *request);
 
-/* Body bytes, unframed: returns how many were taken; fewer than data.n means WRITABLE follows.
- * Before the connection stands, up to EXCHANGE_HELD_BYTES are taken. */
+/*
+ * Body bytes, unframed: returns how many were taken; fewer than data.n means WRITABLE follows, and
+ * then the rest is offered again, at least as much of it (TLS may have encrypted it already).
+ * Before the connection stands, up to EXCHANGE_HELD_BYTES are taken. When the origin takes no more
+ * (it answered early, or is gone), all is taken and dropped; what it said comes as an event.
+ */
 size_t exchange_write(struct exchange *x, struct str data);
 /* The body is whole (with HTTP_LENGTH: all bytes were given). trailers: fields for a chunked body,
- * "Name: value CRLF"..., or empty. */
+ * "Name: value CRLF"..., or empty. Not needed without a body, or with a length of 0. */
 void exchange_write_end(struct exchange *x, struct str trailers);
 
 /*
@@ -99,8 +119,8 @@ void exchange_consume(struct exchange *x, size_t n);
 
 /*
  * Ends it. finish keeps the connection for others when the response was read to its end, the
- * request was sent whole and both sides want to keep it; cancel closes it at once. Both release all
- * that is held; harmless when idle.
+ * request was sent whole and both sides want to keep it, and closes it otherwise; cancel closes it
+ * at once. Both release all that is held (x->body too); harmless when idle.
  */
 void exchange_finish(struct exchange *x);
 void exchange_cancel(struct exchange *x);
