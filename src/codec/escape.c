@@ -137,8 +137,8 @@ static bool is_secret_name(struct str name)
             return false;
         bool is_encoded = name.p[i] == '%' && name.n - i > 2 && ascii_hex(name.p[i + 1]) >= 0 &&
                           ascii_hex(name.p[i + 2]) >= 0;
-        plain[n++] = is_encoded ? (char)(ascii_hex(name.p[i + 1]) << 4 | ascii_hex(name.p[i + 2]))
-                                : name.p[i];
+        plain[n++] = (char)(is_encoded ? ascii_hex(name.p[i + 1]) << 4 | ascii_hex(name.p[i + 2])
+                                       : name.p[i]);
         if (is_encoded)
             i += 2;
     }
