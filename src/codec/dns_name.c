@@ -96,24 +96,25 @@ const char *dns_name_text(const struct dns_name *name, char text[static DNS_NAME
 bool dns_name_read(struct str message, size_t *at, struct dns_name *out)
 {
     const uint8_t *p = (const uint8_t *)message.p;
-    size_t i = *at, segment = i, end = 0, n = 0;
+    size_t i = *at, segment = i, limit = message.n, end = 0, n = 0;
     unsigned n_pointers = 0;
     for (;;) {
-        if (i >= message.n)
+        if (i >= limit)
             return false;
         size_t len = p[i];
         if (len >= 0xc0) {
-            if (message.n - i < 2 || ++n_pointers > DNS_NAME_MAX_POINTERS)
+            if (limit - i < 2 || ++n_pointers > DNS_NAME_MAX_POINTERS)
                 return false;
             size_t to = (len & 0x3f) << 8 | p[i + 1];
             if (to >= segment)
                 return false;
             if (end == 0)
                 end = i + 2;
+            limit = segment;
             i = segment = to;
             continue;
         }
-        if (len > DNS_LABEL_BYTES || message.n - i < len + 1 || n + len + 1 > DNS_NAME_BYTES)
+        if (len > DNS_LABEL_BYTES || limit - i < len + 1 || n + len + 1 > DNS_NAME_BYTES)
             return false;
         memcpy(out->wire + n, p + i, len + 1);
         n += len + 1;

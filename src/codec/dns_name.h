@@ -26,9 +26,10 @@ bool dns_name_parse(struct str text, struct dns_name *out);
 const char *dns_name_text(const struct dns_name *name, char text[static DNS_NAME_TEXT_BYTES]);
 
 /*
- * Reads the name at message[*at]; follows compression pointers, which must point before the name,
- * each further than the one before, at most DNS_NAME_MAX_POINTERS of them. *at goes behind the name
- * as it stands there. False: *at is untouched, *out is undefined.
+ * Reads the name at message[*at]; follows compression pointers, at most DNS_NAME_MAX_POINTERS of
+ * them. What one leads to stands whole before the bytes that led there (RFC 1035 section 4.1.4: "a
+ * prior occurrence"), so no byte is read twice. *at goes behind the name as it stands there. False:
+ * *at is untouched, *out is undefined.
  */
 bool dns_name_read(struct str message, size_t *at, struct dns_name *out);
 

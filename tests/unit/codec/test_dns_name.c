@@ -133,6 +133,8 @@ static void wire_is_read(void **state)
         { "a pointer past the end", B("\0\xff\xff"), 1, NULL, 0 },
         { "two that point at each other", B("\xc0\2\xc0\0"), 2, NULL, 0 },
         { "back, and then forwards again", B("\xc0\2\1a\0\xc0\0"), 5, NULL, 0 },
+        { "labels that run into what points at them", B("\2\xc0\0\0"), 1, NULL, 0 },
+        { "labels that end where it begins", B("\1a\0\xc0\0"), 3, "a", 5 },
         { "half a pointer", B("\0\xc0"), 1, NULL, 0 },
         { "a label past the end", B("\3ab"), 0, NULL, 0 },
         { "a label to the very end, no root", B("\2ab"), 0, NULL, 0 },
