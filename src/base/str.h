@@ -40,6 +40,8 @@ static inline bool str_eq(struct str a, struct str b)
 
 static inline struct str str_from(struct str s, size_t offset)
 {
+    if (s.n == 0) /* p may be NULL, to which C lets nobody add even 0 */
+        return s;
     return offset >= s.n ? (struct str){ s.p + s.n, 0 }
                          : (struct str){ s.p + offset, s.n - offset };
 }

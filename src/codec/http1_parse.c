@@ -116,16 +116,16 @@ static enum http_method method_of(struct str m)
 
 enum { VERSION_BYTES = 8 };
 
-/* "HTTP/" DIGIT "." DIGIT. *major is 0 when it is not that. */
-static void take_version(struct parse *s, unsigned *major, unsigned *minor)
+/* "HTTP/" DIGIT "." DIGIT */
+static bool take_version(struct parse *s, unsigned *major, unsigned *minor)
 {
-    *major = *minor = 0;
     if (s->end - s->p < VERSION_BYTES || memcmp(s->p, "HTTP/", 5) != 0 ||
         !ascii_is_digit(s->p[5]) || s->p[6] != '.' || !ascii_is_digit(s->p[7]))
-        return;
+        return false;
     *major = (unsigned)(s->p[5] - '0');
     *minor = (unsigned)(s->p[7] - '0');
     s->p += VERSION_BYTES;
+    return true;
 }
 
 bool http1_origin_form(struct str target, struct str *authority, struct str *origin)
@@ -177,8 +177,7 @@ static bool parse_request_line(struct parse *s)
         return refuse(s, "a malformed target");
     s->p++;
     unsigned major;
-    take_version(s, &major, &head->minor);
-    if (!skip_line_end(s))
+    if (!take_version(s, &major, &head->minor) || !skip_line_end(s))
         return refuse(s, "a malformed version");
     if (major != 1)
         return fault_set(s->f, FAULT_VERSION, "head", "HTTP/%u.%u", major, head->minor);
@@ -189,8 +188,7 @@ static bool parse_status_line(struct parse *s)
 {
     struct http_head *head = s->head;
     unsigned major;
-    take_version(s, &major, &head->minor);
-    if (major != 1 || *s->p != ' ')
+    if (!take_version(s, &major, &head->minor) || major != 1 || *s->p != ' ')
         return refuse(s, "a malformed version");
     s->p++;
     for (int i = 0; i < 3; i++, s->p++) {

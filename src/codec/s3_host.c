@@ -142,6 +142,12 @@ static bool with_bucket(struct s3_host *out, enum s3_form form, struct str bucke
     return true;
 }
 
+/* The same, for forms whose buckets never have dots. */
+static bool with_plain_bucket(struct s3_host *out, enum s3_form form, struct str bucket)
+{
+    return with_bucket(out, form, bucket) && !out->bucket_has_dot;
+}
+
 /* What is left in front is one label, NAME-ACCOUNT. */
 static bool with_access_point(struct s3_host *out, enum s3_form form, struct str front)
 {
@@ -196,7 +202,7 @@ static bool parse_regional(struct s3_host *out, struct str front)
         return with_access_point(out, S3_OBJECT_LAMBDA, front);
     if (cut(&service, "s3express-")) {
         cut(&service, "fips-");
-        return is_zone_id(service) && with_bucket(out, S3_EXPRESS, front);
+        return is_zone_id(service) && with_plain_bucket(out, S3_EXPRESS, front);
     }
     return false;
 }
@@ -209,7 +215,7 @@ static bool parse_front(struct s3_host *out, struct str front)
         return with_bucket(out, S3_GLOBAL, front);
     if (is(last, "s3-accelerate") ||
         (is(last, "dualstack") && is(pop_label(&front), "s3-accelerate")))
-        return front.n > 0 && with_bucket(out, S3_ACCELERATE, front);
+        return front.n > 0 && with_plain_bucket(out, S3_ACCELERATE, front);
     if (is(last, "s3-global"))
         return with_alias(out, front);
     if (is(last, "vpce"))
