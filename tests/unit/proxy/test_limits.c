@@ -1,0 +1,56 @@
+#include "proxy/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static struct addr peer(const char *text)
+{
+    struct addr a;
+    assert_true(addr_parse(str_from_c(text), 0, &a));
+    return a;
+}
+
+static void test_overall(void **state)
+{
+    struct limits *l = limits_new(8, 0);
+    struct addr a = peer("192.0.2.1:1");
+    bool is_counted;
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(limits_take(l, &a, &is_counted), LIMITS_OK);
+    /* An eighth and one more get a 503; beyond that nothing is answered. */
+    assert_int_equal(limits_take(l, &a, &is_counted), LIMITS_REFUSE);
+    assert_int_equal(limits_take(l, &a, &is_counted), LIMITS_REFUSE);
+    assert_int_equal(limits_take(l, &a, &is_counted), LIMITS_DROP);
+    for (int i = 0; i < 3; i++)
+        limits_give(l, &a, is_counted);
+    assert_int_equal(limits_n(l), 7);
+    assert_int_equal(limits_take(l, &a, &is_counted), LIMITS_OK);
+    limits_free(l);
+}
+
+static void test_by_client_address(void **state)
+{
+    struct limits *l = limits_new(100, 2);
+    struct addr a = peer("192.0.2.1:1"), same = peer("192.0.2.1:2"), b = peer("[2001:db8::1]:1");
+    bool counted[4];
+    assert_int_equal(limits_take(l, &a, &counted[0]), LIMITS_OK);
+    assert_int_equal(limits_take(l, &same, &counted[1]), LIMITS_OK);
+    assert_int_equal(limits_take(l, &a, &counted[2]), LIMITS_REFUSE);
+    assert_int_equal(limits_take(l, &b, &counted[3]), LIMITS_OK);
+    limits_give(l, &a, counted[2]);
+    limits_give(l, &same, counted[1]);
+    assert_int_equal(limits_take(l, &a, &counted[1]), LIMITS_OK);
+    limits_free(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overall),
+        cmocka_unit_test(test_by_client_address),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
