@@ -77,7 +77,7 @@ static void reset(struct tx *tx, struct client *c)
     tx->started_us = c->head_started_us;
     tx->step = TX_ROUTE;
     tx->keep_alive = false;
-    tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
+    tx->has_failed = tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
     tx->waits_for_client = tx->is_exchanging = false;
     tx->status = 0;
     tx->up_pending = 0;
@@ -213,7 +213,7 @@ static void start_exchange(struct tx *tx, const struct resume_plan *plan)
         .content_length = tx->head.content_length,
         .is_idempotent = is_idempotent(tx->head.method),
     };
-    tx->is_headed = false;
+    tx->is_headed = tx->has_failed = false;
     tx->is_exchanging = true;
     exchange_start(&tx->x, tx->proxy->upstream, &request);
 }
@@ -290,7 +290,7 @@ static void begin_response(struct tx *tx)
 /* HEAD: the body goes up while the response head is awaited. */
 static enum tx_result step_head(struct tx *tx)
 {
-    if (fault_is_set(&tx->x.fault)) {
+    if (tx->has_failed) {
         look(tx);
         tx->fault = tx->x.fault;
         end_exchange(tx, false);
@@ -353,7 +353,7 @@ static enum tx_result step_resume(struct tx *tx)
 {
     if (!tx->is_exchanging)
         return pump_flush(tx) == PUMP_GONE ? tx_go(tx, TX_GONE) : TX_WAIT;
-    if (fault_is_set(&tx->x.fault))
+    if (tx->has_failed)
         return resume_or_cut(tx);
     if (!tx->is_headed)
         return pump_flush(tx) == PUMP_GONE ? tx_go(tx, TX_GONE) : TX_WAIT;
@@ -447,6 +447,8 @@ static void on_exchange(struct exchange *x, enum exchange_event e)
         relay_interim(tx);
     else if (e == EXCHANGE_HEAD)
         tx->is_headed = true;
+    else if (e == EXCHANGE_FAILED)
+        tx->has_failed = true;
     tx_run(tx);
 }
 
