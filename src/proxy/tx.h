@@ -51,6 +51,7 @@ struct tx {
     uint8_t step;          /* enum tx_step, changed by tx_go alone */
     bool keep_alive;       /* the client's connection may serve another request */
     bool is_headed;        /* x.head is the final response head */
+    bool has_failed;       /* x.fault is final */
     bool is_exchanging;    /* x was started and not ended */
     bool is_up_ended;      /* the request's body was read to its end */
     bool is_up_told;       /* and the exchange knows */
