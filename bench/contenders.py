@@ -6,6 +6,7 @@ listen on loopback and are ended by their process ids.
 
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import struct
@@ -57,6 +58,17 @@ class NameServer(threading.Thread):
             head = query[:2] + struct.pack(">HHHHH", 0x8180, 1, int(ours), 0, 0)
             record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(ORIGIN_ADDRESS)
             self.socket.sendto(head + question + (record if ours else b""), peer)
+
+
+def raise_nofile(wanted=65536):
+    """As many descriptors as we are allowed; what we start inherits them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in ((wanted, max(wanted, hard)), (hard, hard)):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            return
+        except (OSError, ValueError):
+            pass
 
 
 def free_port():
@@ -164,6 +176,7 @@ class Stage:
         self.build, self.run = build, run
         self.proxy_core, self.other_core = proxy_core, other_core
         self.contenders, self.missing = [], {}
+        raise_nofile()
         run.mkdir(parents=True, exist_ok=True)
         make_certificates(run)
         self.dns = NameServer()
@@ -179,7 +192,8 @@ class Stage:
                 "LISTEN_ADDRESS": LISTEN_ADDRESS, "ORIGIN_ADDRESS": ORIGIN_ADDRESS,
                 "ORIGIN_PORT": self.origin_port, "DNS": f"{LISTEN_ADDRESS}:{self.dns.port}",
                 "CA": self.run / "ca.pem", "NGINX_USER": user, "PREFIX_BYTES": len(HOST) + 1,
-                "ACCESS_LOG": "off", "CORS": ""}
+                "ACCESS_LOG": "off", "CORS": "",
+                "NOFILE": resource.getrlimit(resource.RLIMIT_NOFILE)[0]}
 
     def nginx(self, name, template, **more):
         port = free_port()
@@ -208,7 +222,7 @@ class Stage:
         port = free_port()
         path = self.run / "haproxy.cfg"
         path.write_text(fill("haproxy.cfg.in", self.values(name, port)))
-        return ["haproxy", "-q", "-db", "-f", path], port, None
+        return ["haproxy", "-db", "-f", path], port, None
 
     def penstock(self):
         """Its access log goes where its stdout goes, /dev/null, but every line is written."""

@@ -18,10 +18,11 @@ struct side {
     uint32_t armed; /* what epoll watches */
 };
 
-/* One direction: bytes read from one end that the other has not taken yet. */
+/* One direction: bytes read from one end that the other has not taken yet. They are read into one buffer that all
+ * share, so that it stays in the cache, and copied here only when the other end is full. */
 struct flow {
     size_t from, to;
-    char bytes[BLOCK_BYTES];
+    char *kept;
 };
 
 struct relay {
@@ -38,6 +39,9 @@ static SSL_SESSION *session; /* the last ticket, for the next connection */
 static struct sockaddr_in origin_address;
 static const char *origin_name;
 static struct relay *dead;
+static char scratch[BLOCK_BYTES];
+
+enum { READS_PER_TURN = 16 };
 
 static void watch(struct side *s, uint32_t events) {
     if (s->armed == events)
@@ -71,10 +75,11 @@ static void rearm(struct relay *r) {
     watch(&r->origin, (down ? 0u : (uint32_t)EPOLLIN) | (up ? (uint32_t)EPOLLOUT : 0u));
 }
 
-static bool flush_up(struct relay *r) {
+/* Sends what stands at `bytes` and remembers the rest, if the other end would not take all of it. */
+static bool send_up(struct relay *r, const char *bytes) {
     struct flow *f = &r->up;
     while (f->from < f->to) {
-        int n = SSL_write(r->ssl, f->bytes + f->from, (int)(f->to - f->from));
+        int n = SSL_write(r->ssl, bytes + f->from, (int)(f->to - f->from));
         if (n <= 0)
             return would_block(r->ssl, n);
         f->from += (size_t)n;
@@ -83,10 +88,10 @@ static bool flush_up(struct relay *r) {
     return true;
 }
 
-static bool flush_down(struct relay *r) {
+static bool send_down(struct relay *r, const char *bytes) {
     struct flow *f = &r->down;
     while (f->from < f->to) {
-        ssize_t n = write(r->client.fd, f->bytes + f->from, f->to - f->from);
+        ssize_t n = write(r->client.fd, bytes + f->from, f->to - f->from);
         if (n < 0)
             return errno == EAGAIN;
         f->from += (size_t)n;
@@ -95,33 +100,54 @@ static bool flush_down(struct relay *r) {
     return true;
 }
 
-static bool read_client(struct relay *r) {
-    ssize_t n = read(r->client.fd, r->up.bytes, sizeof r->up.bytes);
-    if (n <= 0)
-        return n < 0 && errno == EAGAIN;
-    r->up.to = (size_t)n;
-    return flush_up(r);
+static void keep(struct flow *f) {
+    if (f->from == f->to)
+        return;
+    if (!f->kept && !(f->kept = malloc(BLOCK_BYTES)))
+        die("out of memory");
+    memcpy(f->kept + f->from, scratch + f->from, f->to - f->from);
 }
 
-/* A short record with nothing behind it ends the reading: another SSL_read would only meet EAGAIN. */
-static bool read_origin(struct relay *r) {
-    do {
-        size_t n = 0;
-        do {
-            int got = SSL_read(r->ssl, r->down.bytes + n, (int)(sizeof r->down.bytes - n));
-            if (got <= 0) {
-                if (!would_block(r->ssl, got))
-                    return false;
-                break;
-            }
-            n += (size_t)got;
-            if (got < SSL3_RT_MAX_PLAIN_LENGTH && !SSL_has_pending(r->ssl))
-                break;
-        } while (n < sizeof r->down.bytes);
-        r->down.to = n;
-        if (!flush_down(r))
+static bool read_client(struct relay *r) {
+    ssize_t n = sizeof scratch;
+    for (int i = 0; i < READS_PER_TURN && n == sizeof scratch && r->up.to == 0; i++) {
+        n = read(r->client.fd, scratch, sizeof scratch);
+        if (n <= 0)
+            return n < 0 && errno == EAGAIN;
+        r->up.to = (size_t)n;
+        if (!send_up(r, scratch))
             return false;
-    } while (r->down.to == 0 && SSL_has_pending(r->ssl) && SSL_pending(r->ssl) > 0);
+        keep(&r->up);
+    }
+    return true;
+}
+
+/* Fills the buffer; a short record with nothing behind it ends the reading, as another SSL_read would only meet
+ * EAGAIN. Returns the bytes, 0 when there are none, -1 when the origin has gone. */
+static ssize_t decrypt(SSL *ssl) {
+    size_t n = 0;
+    while (n < sizeof scratch) {
+        int got = SSL_read(ssl, scratch + n, (int)(sizeof scratch - n));
+        if (got <= 0)
+            return would_block(ssl, got) || n ? (ssize_t)n : -1;
+        n += (size_t)got;
+        if (got < SSL3_RT_MAX_PLAIN_LENGTH && !SSL_has_pending(ssl))
+            break;
+    }
+    return (ssize_t)n;
+}
+
+static bool read_origin(struct relay *r) {
+    ssize_t n = sizeof scratch;
+    for (int i = 0; i < READS_PER_TURN && n == sizeof scratch && r->down.to == 0; i++) {
+        n = decrypt(r->ssl);
+        if (n <= 0)
+            return n == 0;
+        r->down.to = (size_t)n;
+        if (!send_down(r, scratch))
+            return false;
+        keep(&r->down);
+    }
     return true;
 }
 
@@ -160,11 +186,9 @@ static void add(struct side *s, struct relay *r, int fd) {
 static void accept_all(int listener) {
     int fd;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct relay *r = malloc(sizeof *r);
+        struct relay *r = calloc(1, sizeof *r);
         if (!r)
             die("out of memory");
-        r->dead = false;
-        r->up.from = r->up.to = r->down.from = r->down.to = 0;
         set_nodelay(fd);
         int up;
         r->ssl = dial(&up);
@@ -180,17 +204,17 @@ static void on_event(struct side *s, uint32_t events) {
         return;
     if (s == &r->client) {
         if (events & EPOLLOUT)
-            ok = flush_down(r);
+            ok = send_down(r, r->down.kept);
         if (ok && events & (EPOLLIN | EPOLLHUP | EPOLLERR) && r->up.to == 0)
             ok = read_client(r);
     } else {
         if (events & EPOLLOUT)
-            ok = flush_up(r);
+            ok = send_up(r, r->up.kept);
         if (ok && events & (EPOLLIN | EPOLLHUP | EPOLLERR) && r->down.to == 0)
             ok = read_origin(r);
     }
-    /* What SSL has decrypted already makes no event: it is taken once the client has room again. */
-    if (ok && s == &r->client && r->down.to == 0 && SSL_has_pending(r->ssl))
+    /* What SSL has taken from the socket already makes no event: it is read on before waiting. */
+    while (ok && r->down.to == 0 && SSL_pending(r->ssl))
         ok = read_origin(r);
     if (ok)
         rearm(r);
@@ -233,6 +257,8 @@ int main(int argc, char **argv) {
         while (dead) {
             struct relay *r = dead;
             dead = r->next_dead;
+            free(r->up.kept);
+            free(r->down.kept);
             free(r);
         }
     }
