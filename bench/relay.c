@@ -29,6 +29,7 @@ struct relay {
     struct side client, origin;
     SSL *ssl;
     bool dead;
+    bool drained; /* SSL holds nothing that could be read without an event */
     struct relay *next_dead;
     struct flow up, down;
 };
@@ -39,7 +40,7 @@ static SSL_SESSION *session; /* the last ticket, for the next connection */
 static struct sockaddr_in origin_address;
 static const char *origin_name;
 static struct relay *dead;
-static char scratch[BLOCK_BYTES];
+static char scratch[2 * BLOCK_BYTES];
 
 enum { READS_PER_TURN = 16 };
 
@@ -103,7 +104,7 @@ static bool send_down(struct relay *r, const char *bytes) {
 static void keep(struct flow *f) {
     if (f->from == f->to)
         return;
-    if (!f->kept && !(f->kept = malloc(BLOCK_BYTES)))
+    if (!f->kept && !(f->kept = malloc(sizeof scratch)))
         die("out of memory");
     memcpy(f->kept + f->from, scratch + f->from, f->to - f->from);
 }
@@ -123,31 +124,32 @@ static bool read_client(struct relay *r) {
 }
 
 /* Fills the buffer; a short record with nothing behind it ends the reading, as another SSL_read would only meet
- * EAGAIN. Returns the bytes, 0 when there are none, -1 when the origin has gone. */
-static ssize_t decrypt(SSL *ssl) {
+ * EAGAIN. Returns the bytes, or -1 when the origin has gone. */
+static ssize_t decrypt(struct relay *r) {
     size_t n = 0;
-    while (n < sizeof scratch) {
-        int got = SSL_read(ssl, scratch + n, (int)(sizeof scratch - n));
-        if (got <= 0)
-            return would_block(ssl, got) || n ? (ssize_t)n : -1;
-        n += (size_t)got;
-        if (got < SSL3_RT_MAX_PLAIN_LENGTH && !SSL_has_pending(ssl))
-            break;
+    r->drained = false;
+    while (n < sizeof scratch && !r->drained) {
+        int got = SSL_read(r->ssl, scratch + n, (int)(sizeof scratch - n));
+        if (got <= 0 && !would_block(r->ssl, got))
+            return -1;
+        if (got > 0)
+            n += (size_t)got;
+        r->drained = got <= 0 || (got < SSL3_RT_MAX_PLAIN_LENGTH && !SSL_has_pending(r->ssl));
     }
     return (ssize_t)n;
 }
 
+/* Until nothing comes or the client is full. */
 static bool read_origin(struct relay *r) {
-    ssize_t n = sizeof scratch;
-    for (int i = 0; i < READS_PER_TURN && n == sizeof scratch && r->down.to == 0; i++) {
-        n = decrypt(r->ssl);
-        if (n <= 0)
-            return n == 0;
+    do {
+        ssize_t n = decrypt(r);
+        if (n < 0)
+            return false;
         r->down.to = (size_t)n;
         if (!send_down(r, scratch))
             return false;
         keep(&r->down);
-    }
+    } while (r->down.to == 0 && !r->drained);
     return true;
 }
 
@@ -189,6 +191,7 @@ static void accept_all(int listener) {
         struct relay *r = calloc(1, sizeof *r);
         if (!r)
             die("out of memory");
+        r->drained = true;
         set_nodelay(fd);
         int up;
         r->ssl = dial(&up);
@@ -213,8 +216,8 @@ static void on_event(struct side *s, uint32_t events) {
         if (ok && events & (EPOLLIN | EPOLLHUP | EPOLLERR) && r->down.to == 0)
             ok = read_origin(r);
     }
-    /* What SSL has taken from the socket already makes no event: it is read on before waiting. */
-    while (ok && r->down.to == 0 && SSL_pending(r->ssl))
+    /* What SSL has taken from the socket already makes no event. */
+    if (ok && r->down.to == 0 && !r->drained)
         ok = read_origin(r);
     if (ok)
         rearm(r);
@@ -228,6 +231,7 @@ static void tls_init(const char *ca_file) {
         die("cannot read %s", ca_file);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_read_ahead(tls, 1);
+    SSL_CTX_set_default_read_buffer_len(tls, sizeof scratch); /* eight records in one read */
     SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(tls, on_session);
