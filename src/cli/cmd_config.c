@@ -49,7 +49,7 @@ int cmd_config(int argc, char **argv)
 {
     struct arguments a = { 0 };
     int wrong = parse(argc, argv, &a);
-    if (wrong)
+    if (wrong || a.action == NULL)
         return wrong;
     bool is_show = strcmp(a.action, "show") == 0;
     if (strcmp(a.action, "help") == 0)
