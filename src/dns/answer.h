@@ -36,6 +36,7 @@ struct dns_try {
     uint16_t type;
     uint8_t outcome; /* enum dns_outcome */
     bool by_tcp;
+    bool from_cache; /* known from a moment ago: nothing was sent */
     uint32_t took_us;
 };
 
@@ -51,7 +52,7 @@ enum dns_source {
 struct dns_explain {
     struct dns_name qname;
     struct dns_name zone;   /* of the route that matched */
-    const char *route_from; /* "built in", "setting", "registry": static text */
+    const char *route_from; /* "built in", "setting", "registry", or NULL: static text */
     const char *group_name; /* "system", "vpc", "setting": the group finally used, or NULL */
     enum dns_source source;
     uint32_t stale_s; /* age beyond the TTL, with DNS_FROM_STALE */
@@ -65,4 +66,5 @@ struct dns_explain {
 
 /* "192.168.1.53 NXDOMAIN in 3 ms; 169.254.169.253 no reply in 400 ms": fits a fault's detail.
  * NUL-terminated. */
+const char *dns_source_text(enum dns_source s); /* "server", "cache", "stale" ... */
 void dns_explain_text(const struct dns_explain *x, char *text, size_t text_bytes);

@@ -1,8 +1,8 @@
 #pragma once
 /*
  * The DNS engine. What the process shares stands in struct dns_shared (routes, cache, server
- * health, the group that worked for each zone; a mutex inside); each worker has a struct dns_engine
- * with its loop's questions in flight.
+ * health, the group that worked for each endpoint; a mutex inside); each worker has a struct
+ * dns_engine with its loop's questions in flight.
  */
 #include "conf/settings.h"
 #include "dns/answer.h"
@@ -13,14 +13,16 @@ struct dns_engine;
 
 /* From settings: routes, servers, hosts file, resolv.conf. conf is borrowed and outlives it. */
 struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f);
+/* After its engines. */
 void dns_shared_free(struct dns_shared *s);
 /* Addresses that are our own listeners: never asked as a server, never handed out for dialling.
- * Before engines start. */
+ * Before engines start. The unspecified address stands for every address of this host. */
 void dns_shared_add_own(struct dns_shared *s, const struct addr *own);
 
 /* The first engine of a process also watches resolv.conf and the hosts file. */
 struct dns_engine *dns_engine_new(struct io_loop *loop, struct dns_shared *shared, struct fault *f);
-/* Cancels what is in flight without calling back. */
+/* Cancels what is in flight without calling back. Resolves are cancelled before it; the loop runs
+ * once more afterwards (io_loop_done does). NULL is fine. */
 void dns_engine_free(struct dns_engine *e);
 
 /*
@@ -29,3 +31,27 @@ void dns_engine_free(struct dns_engine *e);
  */
 void dns_engine_on_decision(struct dns_engine *e,
                             void (*on_decision)(void *arg, const struct dns_explain *x), void *arg);
+
+/* Changes that an operator wants to know of. The rooms below server do not log: this is how. */
+enum dns_event_kind {
+    DNS_EVENT_SERVER_SUSPECT, /* three failures in a row: asked last, probed */
+    DNS_EVENT_SERVER_WELL,    /* it answers again */
+    DNS_EVENT_GROUP_SWITCHED, /* another group is asked first for this endpoint */
+    DNS_EVENT_RESOLV_CONF,    /* read anew */
+    DNS_EVENT_RESOLV_CONF_KEPT, /* empty or unreadable: the last good one is kept */
+    DNS_EVENT_HOSTS,
+    DNS_EVENT_HOSTS_KEPT,
+    N_DNS_EVENTS
+};
+struct dns_event {
+    enum dns_event_kind kind;
+    const struct addr *server;   /* SERVER_* */
+    const struct dns_name *name; /* GROUP_SWITCHED: the endpoint */
+    const char *group;           /* GROUP_SWITCHED: its new group */
+    const char *path;            /* RESOLV_CONF*, HOSTS* */
+    unsigned n;                  /* servers, or names, that were read */
+};
+const char *dns_event_name(enum dns_event_kind kind); /* "dns_server_suspect" ... */
+/* event and what it points to are borrowed for the call. */
+void dns_engine_on_event(struct dns_engine *e, void (*on_event)(void *arg, const struct dns_event *),
+                         void *arg);

@@ -1,0 +1,291 @@
+#include "dns/cache.h"
+
+#include "base/hash.h"
+#include "base/list.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum {
+    KEY_FIXED_BYTES = 8 + 2 + 2 + 1,
+    KEY_BYTES = KEY_FIXED_BYTES + DNS_NAME_BYTES,
+    BYTES_PER_BUCKET = 512,
+    MAX_FAIL_S = 30,
+};
+
+struct entry {
+    struct entry *next; /* in its bucket */
+    struct list node;   /* in probation or shielded */
+    uint64_t hash;
+    struct dns_set *set; /* NULL: only a failure is known */
+    uint64_t fresh_until_ms, stale_until_ms;
+    uint64_t fail_until_ms, fail_epoch;
+    enum dns_outcome fail_outcome;
+    uint16_t fail_s; /* how long the next failure is kept */
+    bool is_shielded;
+    uint16_t key_n;
+    uint8_t key[];
+};
+
+struct dns_cache {
+    pthread_mutex_t lock;
+    struct hash_key hash_key;
+    size_t max_bytes, bytes, shielded_bytes, n;
+    struct list probation, shielded; /* the most recently used first */
+    size_t mask;
+    struct entry **buckets;
+};
+
+struct flat_key {
+    uint16_t n;
+    uint8_t bytes[KEY_BYTES];
+};
+
+static void flatten(const struct dns_cache_key *k, struct flat_key *flat)
+{
+    struct dns_name name = *k->name;
+    dns_name_lower(&name);
+    memcpy(flat->bytes, &k->group, 8);
+    memcpy(flat->bytes + 8, &k->type, 2);
+    memcpy(flat->bytes + 10, &k->class, 2);
+    flat->bytes[12] = (uint8_t)(k->dnssec_ok | k->checking_disabled << 1);
+    memcpy(flat->bytes + KEY_FIXED_BYTES, name.wire, name.n);
+    flat->n = (uint16_t)(KEY_FIXED_BYTES + name.n);
+}
+
+struct dns_cache *dns_cache_new(size_t max_bytes)
+{
+    struct dns_cache *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    size_t n_buckets = 64;
+    while (n_buckets < max_bytes / BYTES_PER_BUCKET)
+        n_buckets *= 2;
+    c->buckets = calloc(n_buckets, sizeof(struct entry *));
+    if (c->buckets == NULL || getrandom(&c->hash_key, sizeof c->hash_key, 0) < 0) {
+        free(c->buckets);
+        free(c);
+        return NULL;
+    }
+    pthread_mutex_init(&c->lock, NULL);
+    c->mask = n_buckets - 1;
+    c->max_bytes = max_bytes;
+    list_init(&c->probation);
+    list_init(&c->shielded);
+    return c;
+}
+
+static size_t entry_bytes(const struct entry *e)
+{
+    return sizeof *e + e->key_n + (e->set != NULL ? dns_set_bytes(e->set) : 0);
+}
+
+static void count(struct dns_cache *c, const struct entry *e, bool is_added)
+{
+    size_t bytes = entry_bytes(e);
+    c->bytes = is_added ? c->bytes + bytes : c->bytes - bytes;
+    if (e->is_shielded)
+        c->shielded_bytes = is_added ? c->shielded_bytes + bytes : c->shielded_bytes - bytes;
+}
+
+static void drop(struct dns_cache *c, struct entry *e)
+{
+    struct entry **at = &c->buckets[e->hash & c->mask];
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    list_remove(&e->node);
+    count(c, e, false);
+    c->n--;
+    dns_set_unref(e->set);
+    free(e);
+}
+
+void dns_cache_free(struct dns_cache *c)
+{
+    if (c == NULL)
+        return;
+    LIST_EACH (it, after, &c->probation)
+        drop(c, LIST_ENTRY(it, struct entry, node));
+    LIST_EACH (it, after, &c->shielded)
+        drop(c, LIST_ENTRY(it, struct entry, node));
+    pthread_mutex_destroy(&c->lock);
+    free(c->buckets);
+    free(c);
+}
+
+static uint64_t hash_of(const struct dns_cache *c, const struct flat_key *k)
+{
+    return hash_bytes(&c->hash_key, str_of((const char *)k->bytes, k->n));
+}
+
+static struct entry *find(struct dns_cache *c, const struct flat_key *k, uint64_t hash)
+{
+    struct entry *e = c->buckets[hash & c->mask];
+    while (e != NULL &&
+           (e->hash != hash || e->key_n != k->n || memcmp(e->key, k->bytes, k->n) != 0))
+        e = e->next;
+    return e;
+}
+
+static struct entry *oldest(struct list *head)
+{
+    return LIST_ENTRY(head->prev, struct entry, node);
+}
+
+/* Hit again: protected, up to four fifths of the room. */
+static void shield(struct dns_cache *c, struct entry *e)
+{
+    list_remove(&e->node);
+    list_push_front(&c->shielded, &e->node);
+    if (e->is_shielded)
+        return;
+    e->is_shielded = true;
+    c->shielded_bytes += entry_bytes(e);
+    while (c->shielded_bytes > c->max_bytes / 5 * 4 && oldest(&c->shielded) != e) {
+        struct entry *old = oldest(&c->shielded);
+        list_remove(&old->node);
+        c->shielded_bytes -= entry_bytes(old);
+        old->is_shielded = false;
+        list_push_front(&c->probation, &old->node);
+    }
+}
+
+static void make_room(struct dns_cache *c, const struct entry *but)
+{
+    while (c->bytes > c->max_bytes && c->n > 1) {
+        struct entry *e = oldest(&c->probation);
+        if (list_is_empty(&c->probation) || e == but)
+            e = list_is_empty(&c->shielded) ? NULL : oldest(&c->shielded);
+        if (e == NULL || e == but)
+            return;
+        drop(c, e);
+    }
+}
+
+static struct entry *find_or_add(struct dns_cache *c, const struct flat_key *k)
+{
+    uint64_t hash = hash_of(c, k);
+    struct entry *e = find(c, k, hash);
+    if (e != NULL)
+        return e;
+    e = malloc(sizeof *e + k->n);
+    if (e == NULL)
+        return NULL;
+    *e = (struct entry){ .hash = hash, .key_n = k->n, .next = c->buckets[hash & c->mask] };
+    memcpy(e->key, k->bytes, k->n);
+    c->buckets[hash & c->mask] = e;
+    list_push_front(&c->probation, &e->node);
+    c->n++;
+    count(c, e, true);
+    return e;
+}
+
+static uint32_t seconds_up(uint64_t ms)
+{
+    return (uint32_t)((ms + 999) / 1000);
+}
+
+void dns_cache_get(struct dns_cache *c, const struct dns_cache_key *k, uint64_t now_ms,
+                   uint64_t epoch, struct dns_cache_hit *hit)
+{
+    *hit = (struct dns_cache_hit){ .state = DNS_CACHE_NONE };
+    struct flat_key flat;
+    flatten(k, &flat);
+    uint64_t hash = hash_of(c, &flat);
+    pthread_mutex_lock(&c->lock);
+    struct entry *e = find(c, &flat, hash);
+    if (e != NULL && e->set != NULL && now_ms < e->fresh_until_ms) {
+        hit->state = DNS_CACHE_FRESH;
+        hit->set = dns_set_ref(e->set);
+        hit->outcome = e->set->outcome;
+        hit->ttl_s = seconds_up(e->fresh_until_ms - now_ms);
+        shield(c, e);
+    } else if (e != NULL && now_ms < e->fail_until_ms && e->fail_epoch == epoch) {
+        hit->state = DNS_CACHE_FAILED;
+        hit->outcome = e->fail_outcome;
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool dns_cache_get_stale(struct dns_cache *c, const struct dns_cache_key *k, uint64_t now_ms,
+                         struct dns_cache_hit *hit)
+{
+    *hit = (struct dns_cache_hit){ .state = DNS_CACHE_NONE };
+    struct flat_key flat;
+    flatten(k, &flat);
+    uint64_t hash = hash_of(c, &flat);
+    pthread_mutex_lock(&c->lock);
+    struct entry *e = find(c, &flat, hash);
+    if (e != NULL && e->set != NULL && e->set->outcome == DNS_ANSWERED &&
+        now_ms < e->stale_until_ms) {
+        hit->state = DNS_CACHE_FRESH;
+        hit->set = dns_set_ref(e->set);
+        hit->outcome = DNS_ANSWERED;
+        hit->ttl_s = now_ms < e->fresh_until_ms ? seconds_up(e->fresh_until_ms - now_ms) : 0;
+        hit->stale_s =
+            now_ms < e->fresh_until_ms ? 0 : (uint32_t)((now_ms - e->fresh_until_ms) / 1000);
+        shield(c, e);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return hit->set != NULL;
+}
+
+void dns_cache_put(struct dns_cache *c, const struct dns_cache_key *k, struct dns_set *set,
+                   uint32_t stale_s, uint64_t now_ms)
+{
+    struct flat_key flat;
+    flatten(k, &flat);
+    pthread_mutex_lock(&c->lock);
+    struct entry *e = find_or_add(c, &flat);
+    if (e != NULL) {
+        count(c, e, false);
+        dns_set_unref(e->set);
+        e->set = dns_set_ref(set);
+        count(c, e, true);
+        e->fresh_until_ms = now_ms + (uint64_t)set->ttl_s * 1000;
+        e->stale_until_ms =
+            e->fresh_until_ms + (set->outcome == DNS_ANSWERED ? (uint64_t)stale_s * 1000 : 0);
+        e->fail_until_ms = 0;
+        e->fail_s = 0;
+        make_room(c, e);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void dns_cache_fail(struct dns_cache *c, const struct dns_cache_key *k, enum dns_outcome outcome,
+                    uint64_t now_ms, uint64_t epoch)
+{
+    struct flat_key flat;
+    flatten(k, &flat);
+    pthread_mutex_lock(&c->lock);
+    struct entry *e = find_or_add(c, &flat);
+    if (e != NULL) {
+        /* RFC 9520 section 3.2: at least a second, backing off. */
+        bool goes_on = e->fail_s > 0 && e->fail_epoch == epoch;
+        e->fail_s = (uint16_t)(!goes_on ? 1 : e->fail_s * 2 < MAX_FAIL_S ? e->fail_s * 2
+                                                                         : MAX_FAIL_S);
+        e->fail_until_ms = now_ms + (uint64_t)e->fail_s * 1000;
+        e->fail_epoch = epoch;
+        e->fail_outcome = outcome;
+        make_room(c, e);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+size_t dns_cache_bytes(struct dns_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    size_t bytes = c->bytes;
+    pthread_mutex_unlock(&c->lock);
+    return bytes;
+}
+
+size_t dns_cache_n(struct dns_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    size_t n = c->n;
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}

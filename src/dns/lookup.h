@@ -1,0 +1,71 @@
+#pragma once
+/*
+ * A name and one or two types -> an answer that its owner accepts, or the reason why there is none.
+ * Walks the groups of the name's route, follows CNAMEs into other routes, and falls back to stale
+ * answers. What the policy says about moving from group to group stands here and nowhere else.
+ *
+ * A walk is one name on its route; a CNAME that leads to another route pushes a walk, and one that
+ * comes to nothing is popped, so that the next group may know another alias.
+ */
+#include "dns/query.h"
+
+enum { DNS_LOOKUP_TYPES = 2, DNS_LOOKUP_MS = 4500, DNS_STALE_MS = 1800, DNS_GRACE_MS = 50 };
+
+struct dns_leg {
+    struct dns_lookup *lookup;
+    struct dns_walk *walk;
+    bool is_started, is_failed;
+    bool is_no;    /* failed because the name has nothing, rather than because servers failed */
+    bool is_cured; /* failed in a way that no probe of servers would mend (address, policy) */
+    unsigned n_pending;
+    struct dns_wait waits[DNS_LOOKUP_TYPES];
+};
+
+struct dns_walk {
+    struct dns_walk *before;
+    struct dns_name name;
+    const struct dns_route *route;
+    unsigned order[DNS_MAX_GROUPS], n_started;
+    bool is_hurried; /* the group that was asked is slow: ask the next one too */
+    bool is_over;    /* no further group, whatever is left */
+    bool is_grace_over;
+    struct dns_leg legs[DNS_MAX_GROUPS]; /* by place in order */
+    unsigned at;                         /* the leg that answered, or led to the next walk */
+    uint32_t ttl_s;                      /* of what led to the next walk */
+};
+
+struct dns_lookup {
+    void *owner;
+    /* Once for each start or next, never inside them. */
+    void (*on_done)(struct dns_lookup *l);
+    /* Can the owner use one of these (either may be NULL)? Else it says in rejected why not. */
+    bool (*accept)(struct dns_lookup *l, struct dns_set *const sets[DNS_LOOKUP_TYPES]);
+    struct dns_explain *explain; /* the owner's; filled */
+    /* the result */
+    bool is_answered;
+    bool is_no;      /* not answered: the name has nothing (NXDOMAIN, NODATA) */
+    bool is_refused; /* some group's addresses were all refused by the policy */
+    enum dns_outcome rejected;
+    /* private */
+    struct dns_engine *engine;
+    struct dns_routes *routes;
+    struct dns_walk *walk;
+    unsigned n_types, n_hops;
+    uint16_t types[DNS_LOOKUP_TYPES];
+    bool is_running, is_stale_used, is_all_cached;
+    uint16_t port; /* for the memory of groups and its probes */
+    enum dns_policy policy;
+    uint64_t started_ms, spent_ms, started_us;
+    struct io_timer end, stale, grace;
+    struct io_task deliver;
+};
+
+/* owner, on_done, accept, explain, port, policy: set before; the rest is zero. */
+void dns_lookup_start(struct dns_lookup *l, struct dns_engine *e, const struct dns_name *name,
+                      const uint16_t *types, unsigned n_types);
+/* What was answered was of no use after all: goes on with the next group. */
+void dns_lookup_next(struct dns_lookup *l);
+/* It was of use: the group is remembered. */
+void dns_lookup_succeeded(struct dns_lookup *l);
+/* Releases everything; harmless when it never started. */
+void dns_lookup_done(struct dns_lookup *l);

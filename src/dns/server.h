@@ -1,0 +1,73 @@
+#pragma once
+/*
+ * What is known of one DNS server: health, round-trip time, what it cannot do. One struct a server
+ * address and process, shared by the workers; every function here runs under the lock of
+ * dns_shared and takes the time as an argument. Counted by the routes that name it and by what is
+ * under way.
+ */
+#include "base/list.h"
+#include "codec/addr.h"
+#include "codec/dns_msg.h"
+
+enum {
+    DNS_FAILURES_TO_SUSPECT = 3,
+    DNS_FIRST_ATTEMPT_MS = 400,
+    DNS_MIN_ATTEMPT_MS = 50,
+    DNS_MAX_ATTEMPT_MS = 2000,
+    DNS_MAX_HEDGE_MS = 300,
+    DNS_MIN_HEDGE_MS = 50,        /* 3 x RTT of a cached answer says nothing about a fresh one */
+    DNS_MIN_GROUP_HEDGE_MS = 150, /* dearer: another group may know other addresses */
+    DNS_AVOID_MS = 5000,
+    DNS_EDNS_OFF_MS = 600 * 1000,
+    DNS_BUDGET_PER_S = 400,
+    DNS_MAX_AVOIDED_ZONES = 8,
+    DNS_PROBED_WHILE_USED_MS = 600 * 1000,
+};
+
+struct dns_server {
+    struct list node; /* in dns_shared */
+    unsigned refs;
+    struct addr addr;
+    bool has_rtt;
+    uint32_t srtt_us, rttvar_us;
+    unsigned n_failures; /* in a row */
+    bool is_suspect;
+    unsigned probe_step;
+    uint64_t probe_at_ms;
+    uint64_t used_ms;           /* last asked for a client's sake */
+    struct dns_question sample; /* the last real question, for probes; name.n is 0 before it */
+    uint64_t edns_off_until_ms;
+    uint64_t budget_at_ms;
+    uint32_t budget_milli; /* thousandths of packets */
+    struct {
+        uint64_t zone; /* 0: free */
+        uint64_t until_ms;
+    } avoided[DNS_MAX_AVOIDED_ZONES];
+};
+
+void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t now_ms);
+
+/* How long an attempt may take before it counts as failed. */
+unsigned dns_server_attempt_ms(const struct dns_server *s);
+/* How long to wait for it before another server is asked as well. */
+unsigned dns_server_hedge_ms(const struct dns_server *s, unsigned at_least_ms);
+
+/* Any genuine reply; true when the server was suspect until now. rtt_us 0: not measured. */
+bool dns_server_answered(struct dns_server *s, uint32_t rtt_us);
+/* Silence or an ICMP error; true when it has just become suspect. */
+bool dns_server_failed(struct dns_server *s, uint64_t now_ms);
+/* It is suspect, and was asked for a client's sake lately. */
+bool dns_server_wants_probes(const struct dns_server *s, uint64_t now_ms);
+/* A suspect server is due for a probe: claims it (the next one is scheduled). */
+bool dns_server_claim_probe(struct dns_server *s, uint64_t now_ms);
+/* The wait before the n-th probe of anything. */
+unsigned dns_probe_wait_ms(unsigned step);
+
+/* SERVFAIL, REFUSED and the like for a zone (its hash): others are asked first for a while. */
+void dns_server_avoid(struct dns_server *s, uint64_t zone, uint64_t now_ms);
+bool dns_server_is_avoided(const struct dns_server *s, uint64_t zone, uint64_t now_ms);
+
+bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms);
+
+/* One packet of the budget; false when it is spent. */
+bool dns_server_spend(struct dns_server *s, uint64_t now_ms);

@@ -1,0 +1,88 @@
+#include "dns/set.h"
+
+#include <stdlib.h>
+
+static bool write_message(struct buf *out, const struct dns_msg *m, const struct dns_question *q,
+                          const struct dns_verdict *v)
+{
+    struct dns_writer w;
+    struct dns_reply_flags flags = {
+        .rcode = v->outcome == DNS_NXDOMAIN_OUTCOME ? DNS_NXDOMAIN : DNS_NOERROR,
+        .recursion_desired = true,
+        .recursion_available = true,
+        .authentic_data = m->authentic_data,
+    };
+    dns_write_begin(&w, out, DNS_MESSAGE_BYTES, flags, q);
+    for (enum dns_section s = DNS_ANSWER; s <= DNS_AUTHORITY; s++)
+        for (unsigned i = 0; i < v->n_kept; i++) {
+            const struct dns_rr *rr = &m->rrs[v->kept[i]];
+            if (rr->section == s && !dns_write_rr_from(&w, s, m, rr, rr->ttl))
+                return false;
+        }
+    dns_write_end(&w);
+    return !out->failed && !w.is_full;
+}
+
+struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *q,
+                            const struct dns_verdict *v, uint32_t ttl_s)
+{
+    struct dns_set *s = NULL;
+    struct buf wire;
+    buf_init(&wire, DNS_MESSAGE_BYTES);
+    size_t tail_n = v->is_open ? v->tail.n : 0;
+    if (!write_message(&wire, m, q, v) || (s = malloc(sizeof *s + tail_n + wire.n)) == NULL)
+        goto out;
+    *s = (struct dns_set){
+        .outcome = v->outcome,
+        .is_open = v->is_open,
+        .n_cnames = (uint8_t)v->n_cnames,
+        .ttl_s = ttl_s,
+        .tail_n = (uint16_t)tail_n,
+        .wire_n = (uint16_t)wire.n,
+    };
+    atomic_init(&s->refs, 1);
+    memcpy(s->data, v->tail.wire, tail_n);
+    memcpy(s->data + tail_n, wire.p, wire.n);
+out:
+    buf_done(&wire);
+    return s;
+}
+
+struct dns_set *dns_set_ref(struct dns_set *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void dns_set_unref(struct dns_set *s)
+{
+    if (s != NULL && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+        free(s);
+}
+
+size_t dns_set_bytes(const struct dns_set *s)
+{
+    return sizeof *s + s->tail_n + s->wire_n;
+}
+
+void dns_set_tail(const struct dns_set *s, struct dns_name *tail)
+{
+    tail->n = (uint8_t)s->tail_n;
+    memcpy(tail->wire, s->data, s->tail_n);
+}
+
+unsigned dns_set_addrs(const struct dns_set *s, uint16_t port, struct addr *out, unsigned cap)
+{
+    struct dns_msg m;
+    unsigned n = 0;
+    if (s->outcome != DNS_ANSWERED || dns_msg_parse(dns_set_wire(s), &m) != DNS_PARSE_OK)
+        return 0;
+    for (size_t i = 0; i < m.n_rrs && n < cap; i++) {
+        const struct dns_rr *rr = &m.rrs[i];
+        if (rr->section != DNS_ANSWER || (rr->type != DNS_A && rr->type != DNS_AAAA))
+            continue;
+        int family = rr->type == DNS_A ? AF_INET : AF_INET6;
+        addr_from_bytes(family, (const uint8_t *)m.wire.p + rr->rdata_at, port, &out[n++]);
+    }
+    return n;
+}

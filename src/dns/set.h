@@ -1,0 +1,37 @@
+#pragma once
+/*
+ * A judged answer, kept: a DNS message of the believed records alone, with its outcome. Never
+ * changed once made, shared between the cache and whoever reads it, in any thread.
+ */
+#include "dns/judge.h"
+
+#include <stdatomic.h>
+
+struct dns_set {
+    /* private */
+    atomic_uint refs;
+    /* public, read-only */
+    enum dns_outcome outcome; /* ANSWERED, NODATA or NXDOMAIN */
+    bool is_open;             /* the chain goes on at tail */
+    uint8_t n_cnames;
+    uint32_t ttl_s; /* capped by the zone's rules */
+    uint16_t tail_n;
+    uint16_t wire_n;
+    uint8_t data[]; /* the tail's name, then the message */
+};
+
+/* ttl_s: as the cache will count it. NULL without memory, or when the message is over 64 KiB. */
+struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *q,
+                            const struct dns_verdict *v, uint32_t ttl_s);
+struct dns_set *dns_set_ref(struct dns_set *s);
+void dns_set_unref(struct dns_set *s); /* NULL is fine */
+size_t dns_set_bytes(const struct dns_set *s);
+
+void dns_set_tail(const struct dns_set *s, struct dns_name *tail);
+static inline struct str dns_set_wire(const struct dns_set *s)
+{
+    return (struct str){ (const char *)s->data + s->tail_n, s->wire_n };
+}
+
+/* The addresses of its A or AAAA records, port set; at most cap. */
+unsigned dns_set_addrs(const struct dns_set *s, uint16_t port, struct addr *out, unsigned cap);

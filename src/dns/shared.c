@@ -1,0 +1,141 @@
+#include "dns/shared.h"
+
+#include "dns/dial.h"
+#include "dns/watch.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
+{
+    struct dns_shared *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        fault_set(f, FAULT_NO_MEMORY, "dns", NULL);
+        return NULL;
+    }
+    s->conf = conf;
+    pthread_mutex_init(&s->lock, NULL);
+    list_init(&s->servers);
+    atomic_init(&s->is_watched, false);
+    atomic_init(&s->epoch, 1);
+    s->cache = dns_cache_new(DNS_CACHE_BYTES);
+    if (s->cache == NULL || getrandom(&s->hash_key, sizeof s->hash_key, 0) < 0 ||
+        !dns_watch_read_first(s)) {
+        fault_set(f, FAULT_NO_MEMORY, "dns", NULL);
+        dns_shared_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void dns_shared_free(struct dns_shared *s)
+{
+    if (s == NULL)
+        return;
+    dns_routes_unref(s->routes);
+    dns_hosts_unref(s->hosts);
+    dns_cache_free(s->cache);
+    LIST_EACH (it, after, &s->servers)
+        free(LIST_ENTRY(it, struct dns_server, node));
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+void dns_shared_add_own(struct dns_shared *s, const struct addr *own)
+{
+    if (s->n_own == DNS_MAX_OWN)
+        return;
+    s->own[s->n_own++] = *own;
+    dns_watch_read_first(s);
+}
+
+uint64_t dns_shared_hash(const struct dns_shared *s, struct str bytes)
+{
+    return hash_bytes(&s->hash_key, bytes);
+}
+
+bool dns_shared_is_own(const struct dns_shared *s, const struct addr *a)
+{
+    for (unsigned i = 0; i < s->n_own; i++) {
+        const struct addr *own = &s->own[i];
+        if (addr_port(own) != addr_port(a))
+            continue;
+        if (addr_ip_eq(own, a))
+            return true;
+        if (addr_classify(own) == ADDR_UNSPECIFIED &&
+            (addr_classify(a) == ADDR_LOOPBACK || dns_is_host_address(a)))
+            return true;
+    }
+    return false;
+}
+
+struct dns_server *dns_shared_server(struct dns_shared *s, const struct addr *addr)
+{
+    struct dns_server *found = NULL;
+    pthread_mutex_lock(&s->lock);
+    LIST_EACH (it, after, &s->servers) {
+        struct dns_server *server = LIST_ENTRY(it, struct dns_server, node);
+        if (addr_eq(&server->addr, addr))
+            found = server;
+    }
+    if (found == NULL && (found = malloc(sizeof *found)) != NULL) {
+        dns_server_init(found, addr, 0);
+        list_push_back(&s->servers, &found->node);
+    }
+    if (found != NULL)
+        found->refs++;
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+struct dns_server *dns_shared_server_ref(struct dns_shared *s, struct dns_server *server)
+{
+    pthread_mutex_lock(&s->lock);
+    server->refs++;
+    pthread_mutex_unlock(&s->lock);
+    return server;
+}
+
+void dns_shared_server_unref(struct dns_shared *s, struct dns_server *server)
+{
+    pthread_mutex_lock(&s->lock);
+    if (--server->refs == 0) {
+        list_remove(&server->node);
+        free(server);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+struct dns_routes *dns_shared_routes(struct dns_shared *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct dns_routes *r = dns_routes_ref(s->routes);
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+struct dns_hosts *dns_shared_hosts(struct dns_shared *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct dns_hosts *h = s->hosts != NULL ? dns_hosts_ref(s->hosts) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return h;
+}
+
+void dns_shared_set_routes(struct dns_shared *s, struct dns_routes *routes)
+{
+    pthread_mutex_lock(&s->lock);
+    struct dns_routes *old = s->routes;
+    s->routes = routes;
+    pthread_mutex_unlock(&s->lock);
+    dns_routes_unref(old); /* takes the lock for its servers */
+}
+
+void dns_shared_set_hosts(struct dns_shared *s, struct dns_hosts *hosts)
+{
+    pthread_mutex_lock(&s->lock);
+    struct dns_hosts *old = s->hosts;
+    s->hosts = hosts;
+    pthread_mutex_unlock(&s->lock);
+    dns_hosts_unref(old);
+}

@@ -1,0 +1,79 @@
+#pragma once
+/*
+ * What the workers share, and what one worker has: for the files of this room alone.
+ *
+ * lock covers the list of servers and all that stands in them, the memory of groups, and the
+ * pointers routes and hosts. Sections under it are short: no system call, no callback. The cache
+ * has a lock of its own. Nobody takes one while holding the other.
+ */
+#include "base/hash.h"
+#include "dns/cache.h"
+#include "dns/engine.h"
+#include "dns/local.h"
+#include "dns/memory.h"
+#include "dns/router.h"
+#include "io/timer.h"
+
+#include <pthread.h>
+
+enum {
+    DNS_CACHE_BYTES = 8 * 1024 * 1024,
+    DNS_MAX_OWN = 64,
+    DNS_QUERY_BUCKETS = 256,
+    DNS_N_IDS = 128,
+};
+
+struct dns_shared {
+    const struct conf *conf;
+    struct hash_key hash_key;
+    struct dns_cache *cache;
+    unsigned n_own;
+    struct addr own[DNS_MAX_OWN];
+    atomic_bool is_watched;
+    /* Grows when a server is well again: failures remembered from before are void. */
+    atomic_ullong epoch;
+
+    pthread_mutex_t lock;
+    struct list servers;
+    struct dns_routes *routes;
+    struct dns_hosts *hosts;
+    struct dns_memory memory;
+};
+
+struct dns_watch;
+
+struct dns_engine {
+    struct io_loop *loop;
+    struct dns_shared *shared;
+    void (*on_decision)(void *arg, const struct dns_explain *x);
+    void *decision_arg;
+    void (*on_event)(void *arg, const struct dns_event *event);
+    void *event_arg;
+    struct list queries[DNS_QUERY_BUCKETS]; /* in flight, by question: equal ones are one */
+    struct list probes;
+    struct io_timer probe_timer; /* ticks while there is something to probe */
+    struct dns_watch *watch;     /* in the first engine */
+    unsigned turn;               /* rotates addresses */
+    bool has_ipv6;
+    uint64_t ipv6_checked_ms;
+    bool is_ipv6_fixed; /* for tests */
+    unsigned n_ids;
+    uint16_t ids[DNS_N_IDS];
+};
+
+uint64_t dns_shared_hash(const struct dns_shared *s, struct str bytes);
+bool dns_shared_is_own(const struct dns_shared *s, const struct addr *a);
+/* The server with this address, referenced; made when nobody had it. NULL without memory. */
+struct dns_server *dns_shared_server(struct dns_shared *s, const struct addr *addr);
+struct dns_server *dns_shared_server_ref(struct dns_shared *s, struct dns_server *server);
+void dns_shared_server_unref(struct dns_shared *s, struct dns_server *server);
+struct dns_routes *dns_shared_routes(struct dns_shared *s); /* referenced */
+struct dns_hosts *dns_shared_hosts(struct dns_shared *s);   /* referenced, or NULL */
+/* Takes over what is given and drops what was there. */
+void dns_shared_set_routes(struct dns_shared *s, struct dns_routes *routes);
+void dns_shared_set_hosts(struct dns_shared *s, struct dns_hosts *hosts);
+
+/* A query ID that cannot be foreseen. */
+uint16_t dns_engine_id(struct dns_engine *e);
+bool dns_engine_has_ipv6(struct dns_engine *e);
+void dns_engine_tell(struct dns_engine *e, const struct dns_event *event);

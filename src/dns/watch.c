@@ -1,0 +1,239 @@
+#include "dns/watch.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STAT_MS = 5000, SETTLE_MS = 20, DEFAULT_PORT = 53 };
+
+struct file {
+    char *path;
+    struct stat seen;
+    uv_fs_event_t *dir;
+};
+
+struct dns_watch {
+    struct dns_engine *engine;
+    struct io_timer timer;
+    bool is_settling; /* the timer stands at SETTLE_MS */
+    struct file resolv_conf, hosts;
+};
+
+/* False: not there, not readable, or larger than it may be. */
+static bool read_file(const char *path, size_t max_bytes, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool ok = false;
+    if (fd < 0)
+        return false;
+    for (;;) {
+        /* One byte more than may be, so that a larger file shows itself. */
+        size_t left = max_bytes - out->n + 1, want = left < 4096 ? left : 4096;
+        char *to = buf_reserve(out, want);
+        ssize_t n = to != NULL ? read(fd, to, want) : -1;
+        if (n <= 0) {
+            ok = n == 0;
+            break;
+        }
+        out->n += (size_t)n;
+        if (out->n > max_bytes)
+            break;
+    }
+    close(fd);
+    return ok;
+}
+
+static char *path_of(struct str s)
+{
+    return s.n > 0 ? strndup(s.p, s.n) : NULL;
+}
+
+/* The servers of the system group. False: keep what there is. */
+static bool read_servers(const struct conf *conf, struct addr out[static RESOLV_MAX_SERVERS],
+                         size_t *n)
+{
+    struct resolv_conf rc;
+    struct buf text;
+    *n = 0;
+    char *path = path_of(conf->resolv_conf);
+    buf_init(&text, RESOLV_CONF_BYTES + 1);
+    if (path != NULL && read_file(path, RESOLV_CONF_BYTES, &text)) {
+        resolv_conf_parse(buf_str(&text), &rc);
+        for (unsigned i = 0; i < rc.n_servers; i++)
+            if (addr_parse(rc.servers[i].text, DEFAULT_PORT, &out[*n]) ||
+                addr_parse_ip(rc.servers[i].text, &out[*n])) {
+                if (addr_port(&out[*n]) == 0)
+                    addr_set_port(&out[*n], DEFAULT_PORT);
+                ++*n;
+            }
+    }
+    buf_done(&text);
+    free(path);
+    return *n > 0;
+}
+
+static bool set_routes(struct dns_shared *s, const struct addr *system, size_t n)
+{
+    struct dns_routes *r = dns_routes_new(s, s->conf, system, n);
+    if (r != NULL)
+        dns_shared_set_routes(s, r);
+    return r != NULL;
+}
+
+static struct dns_hosts *read_hosts(const struct conf *conf)
+{
+    struct dns_hosts *h = NULL;
+    struct buf text;
+    char *path = path_of(conf->hosts_file);
+    buf_init(&text, HOSTS_BYTES + 1);
+    if (path != NULL && read_file(path, HOSTS_BYTES, &text) && text.n > 0)
+        h = dns_hosts_new(buf_str(&text));
+    buf_done(&text);
+    free(path);
+    return h;
+}
+
+bool dns_watch_read_first(struct dns_shared *s)
+{
+    struct addr system[RESOLV_MAX_SERVERS];
+    const struct conf *conf = s->conf;
+    size_t n = 0;
+    struct dns_hosts *hosts = read_hosts(conf);
+    if (hosts != NULL)
+        dns_shared_set_hosts(s, hosts);
+    if (conf->dns_servers.n > 0)
+        return set_routes(s, conf->dns_servers.v, conf->dns_servers.n);
+    read_servers(conf, system, &n);
+    return set_routes(s, system, n);
+}
+
+static void reload_resolv_conf(struct dns_watch *w)
+{
+    struct dns_shared *s = w->engine->shared;
+    struct addr system[RESOLV_MAX_SERVERS];
+    size_t n;
+    if (s->conf->dns_servers.n > 0)
+        return;
+    bool ok = read_servers(s->conf, system, &n) && set_routes(s, system, n);
+    struct dns_event event = { .kind = ok ? DNS_EVENT_RESOLV_CONF : DNS_EVENT_RESOLV_CONF_KEPT,
+                               .path = w->resolv_conf.path,
+                               .n = (unsigned)n };
+    dns_engine_tell(w->engine, &event);
+}
+
+static void reload_hosts(struct dns_watch *w)
+{
+    struct dns_hosts *h = read_hosts(w->engine->shared->conf);
+    struct dns_event event = { .kind = h != NULL ? DNS_EVENT_HOSTS : DNS_EVENT_HOSTS_KEPT,
+                               .path = w->hosts.path,
+                               .n = h != NULL ? (unsigned)dns_hosts_n(h) : 0 };
+    if (h != NULL)
+        dns_shared_set_hosts(w->engine->shared, h);
+    dns_engine_tell(w->engine, &event);
+}
+
+/* A file that is gone has the zero stat. */
+static bool has_changed(struct file *f)
+{
+    struct stat st = { 0 };
+    if (f->path == NULL)
+        return false;
+    if (stat(f->path, &st) != 0)
+        st = (struct stat){ 0 };
+    bool is_same = st.st_ino == f->seen.st_ino && st.st_dev == f->seen.st_dev &&
+                   st.st_size == f->seen.st_size &&
+                   st.st_mtim.tv_sec == f->seen.st_mtim.tv_sec &&
+                   st.st_mtim.tv_nsec == f->seen.st_mtim.tv_nsec;
+    f->seen = st;
+    return !is_same;
+}
+
+static void on_timer(struct io_timer *t)
+{
+    struct dns_watch *w = LIST_ENTRY(t, struct dns_watch, timer);
+    w->is_settling = false;
+    if (has_changed(&w->resolv_conf))
+        reload_resolv_conf(w);
+    if (has_changed(&w->hosts))
+        reload_hosts(w);
+    io_timer_arm(w->engine->loop, &w->timer, STAT_MS);
+}
+
+static void on_dir_event(uv_fs_event_t *dir, const char *name, int events, int status)
+{
+    struct dns_watch *w = dir->data;
+    /* A writer may be half way: look a moment later. Disarmed first, as a deadline that is armed
+     * again would only move away. */
+    if (w == NULL || w->is_settling)
+        return;
+    w->is_settling = true;
+    io_timer_disarm(w->engine->loop, &w->timer);
+    io_timer_arm(w->engine->loop, &w->timer, SETTLE_MS);
+}
+
+static void on_dir_closed(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void close_dir(struct file *f)
+{
+    if (f->dir == NULL)
+        return;
+    f->dir->data = NULL;
+    uv_close((uv_handle_t *)f->dir, on_dir_closed);
+    f->dir = NULL;
+}
+
+static void open_dir(struct dns_watch *w, struct file *f)
+{
+    char *slash = f->path != NULL ? strrchr(f->path, '/') : NULL;
+    if (f->path == NULL || (f->dir = malloc(sizeof *f->dir)) == NULL)
+        return;
+    size_t n = slash == f->path ? 1 : (size_t)(slash - f->path);
+    char *dir = slash == NULL ? strdup(".") : strndup(f->path, n);
+    if (uv_fs_event_init(&w->engine->loop->uv, f->dir) != 0) {
+        free(f->dir);
+        f->dir = NULL;
+    } else {
+        f->dir->data = w;
+        if (dir == NULL || uv_fs_event_start(f->dir, on_dir_event, dir, 0) != 0)
+            close_dir(f);
+        else
+            uv_unref((uv_handle_t *)f->dir);
+    }
+    free(dir);
+}
+
+struct dns_watch *dns_watch_new(struct dns_engine *e)
+{
+    struct dns_watch *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return NULL;
+    const struct conf *conf = e->shared->conf;
+    w->engine = e;
+    w->timer.on_fire = on_timer;
+    if (conf->dns_servers.n == 0)
+        w->resolv_conf.path = path_of(conf->resolv_conf);
+    w->hosts.path = path_of(conf->hosts_file);
+    has_changed(&w->resolv_conf);
+    has_changed(&w->hosts);
+    open_dir(w, &w->resolv_conf);
+    open_dir(w, &w->hosts);
+    io_timer_arm(e->loop, &w->timer, STAT_MS);
+    return w;
+}
+
+void dns_watch_free(struct dns_watch *w)
+{
+    if (w == NULL || w->is_settling)
+        return;
+    w->is_settling = true;
+    io_timer_disarm(w->engine->loop, &w->timer);
+    close_dir(&w->resolv_conf);
+    close_dir(&w->hosts);
+    free(w->resolv_conf.path);
+    free(w->hosts.path);
+    free(w);
+}
