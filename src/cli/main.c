@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static const struct cli_command commands[] = {
+    { "serve", "[--config FILE]", "run the proxy until SIGTERM, SIGINT or SIGQUIT", cmd_serve },
     { "config", "check|show|help [--config FILE] [--markdown]",
       "check the settings, show them, or list what there is", cmd_config },
 };
