@@ -239,8 +239,8 @@ class Stage:
                "PENSTOCK_ALLOW_ADDRESSES": "127.0.0.0/8",
                "PENSTOCK_CA_FILE": str(self.run / "ca.pem"),
                "PENSTOCK_DNS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}",
-               "PENSTOCK_DNS_AWS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}",
-               "PENSTOCK_MAX_CONNECTIONS": "20000"}
+               "PENSTOCK_DNS_AWS": "off",
+               "PENSTOCK_DNS_AWS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}"}
         return [binary, "serve"], port, env
 
     def start(self, names):

@@ -5,16 +5,18 @@
 
 static char scratch[4 * BLOCK_BYTES];
 
-static void watch(struct client *c, int epfd, uint32_t events) {
+static void watch(struct client *c, int epfd, uint32_t events)
+{
     if (c->armed == events)
         return;
-    struct epoll_event e = {.events = events, .data.ptr = c};
+    struct epoll_event e = { .events = events, .data.ptr = c };
     epoll_ctl(epfd, c->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e);
     c->armed = events;
 }
 
-void client_open(struct client *c, int epfd, const struct client_target *t) {
-    *c = (struct client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+void client_open(struct client *c, int epfd, const struct client_target *t)
+{
+    *c = (struct client){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
     if (c->fd < 0)
         die("socket: %s", strerror(errno));
     if (t->rcvbuf)
@@ -26,13 +28,15 @@ void client_open(struct client *c, int epfd, const struct client_target *t) {
     watch(c, epfd, EPOLLIN);
 }
 
-void client_close(struct client *c) {
+void client_close(struct client *c)
+{
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
 }
 
-static bool send_request(struct client *c, int epfd, const struct client_target *t) {
+static bool send_request(struct client *c, int epfd, const struct client_target *t)
+{
     uint64_t all = t->head_len + t->body_bytes;
     while (c->sent < all) {
         const void *from = t->head + c->sent;
@@ -56,7 +60,8 @@ static bool send_request(struct client *c, int epfd, const struct client_target 
     return true;
 }
 
-void client_request(struct client *c, int epfd, const struct client_target *t, uint64_t start_ns) {
+void client_request(struct client *c, int epfd, const struct client_target *t, uint64_t start_ns)
+{
     c->start_ns = start_ns;
     c->sent = c->body_seen = c->body_left = 0;
     c->in_len = 0;
@@ -66,7 +71,8 @@ void client_request(struct client *c, int epfd, const struct client_target *t, u
     send_request(c, epfd, t); /* a failure shows as an event too */
 }
 
-static void body(struct client *c, const struct client_target *t, const char *bytes, size_t n) {
+static void body(struct client *c, const struct client_target *t, const char *bytes, size_t n)
+{
     for (size_t at = 0; t->check && at < n; at += BLOCK_BYTES) {
         size_t k = n - at < BLOCK_BYTES ? n - at : BLOCK_BYTES;
         if (memcmp(bytes + at, pattern_at(c->body_seen + at), k) != 0)
@@ -76,8 +82,10 @@ static void body(struct client *c, const struct client_target *t, const char *by
     c->body_left -= n;
 }
 
-/* A head with its blank line, NUL in place of the last line feed. Only Content-Length framing is known. */
-static void read_head(struct client *c, const struct client_target *t) {
+/* A head with its blank line, NUL in place of the last line feed. Only Content-Length framing is
+ * known. */
+static void read_head(struct client *c, const struct client_target *t)
+{
     const char *length = strcasestr(c->in, "\r\ncontent-length:");
     const char *connection = strcasestr(c->in, "\r\nconnection:");
     c->closing = connection && strncasecmp(connection + 14, "close", 5) == 0;
@@ -86,7 +94,8 @@ static void read_head(struct client *c, const struct client_target *t) {
     c->reading_body = true;
 }
 
-static enum client_state receive_head(struct client *c, const struct client_target *t) {
+static enum client_state receive_head(struct client *c, const struct client_target *t)
+{
     ssize_t n = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, 0);
     if (n <= 0)
         return n < 0 && errno == EAGAIN ? CLIENT_BUSY : CLIENT_BROKEN;
@@ -103,7 +112,8 @@ static enum client_state receive_head(struct client *c, const struct client_targ
     return c->body_left ? CLIENT_BUSY : CLIENT_DONE;
 }
 
-static enum client_state receive(struct client *c, const struct client_target *t, size_t budget) {
+static enum client_state receive(struct client *c, const struct client_target *t, size_t budget)
+{
     size_t room = budget && budget < sizeof scratch ? budget : sizeof scratch;
     if (!c->reading_body) {
         enum client_state s = receive_head(c, t);
@@ -118,7 +128,8 @@ static enum client_state receive(struct client *c, const struct client_target *t
 }
 
 enum client_state client_event(struct client *c, int epfd, const struct client_target *t,
-                               size_t budget) {
+                               size_t budget)
+{
     if (c->writing && !send_request(c, epfd, t))
         return c->state = CLIENT_BROKEN;
     enum client_state s = receive(c, t, budget);

@@ -1,6 +1,7 @@
 #pragma once
-/* A keep-alive HTTP/1.1 client connection for the load program: one request at a time, nonblocking, the
- * body thrown away (and checked against the pattern when asked). The caller owns the struct and the epoll. */
+/* A keep-alive HTTP/1.1 client connection for the load program: one request at a time, nonblocking,
+ * the body thrown away (and checked against the pattern when asked). The caller owns the struct and
+ * the epoll. */
 
 #include "bench.h"
 
@@ -10,10 +11,10 @@ struct client_target {
     struct sockaddr_in address;
     char head[2048]; /* the request, the same for every one */
     size_t head_len;
-    uint64_t body_bytes; /* of a PUT */
+    uint64_t body_bytes;   /* of a PUT */
     uint64_t answer_bytes; /* what a good answer's body has */
-    bool check;          /* compare bodies with the pattern */
-    int rcvbuf;          /* 0: the kernel's choice */
+    bool check;            /* compare bodies with the pattern */
+    int rcvbuf;            /* 0: the kernel's choice */
 };
 
 enum client_state { CLIENT_FREE, CLIENT_BUSY, CLIENT_DONE, CLIENT_BROKEN };
@@ -38,7 +39,8 @@ void client_close(struct client *c);
 /* Sends a request, which counts from `start_ns`. */
 void client_request(struct client *c, int epfd, const struct client_target *t, uint64_t start_ns);
 
-/* Moves bytes after an event, `budget` body bytes at most (0: all there are). CLIENT_DONE: one whole answer came,
- * `bad` says whether it was not the right one; CLIENT_BROKEN: the connection died. */
+/* Moves bytes after an event, `budget` body bytes at most (0: all there are). CLIENT_DONE: one
+ * whole answer came, `bad` says whether it was not the right one; CLIENT_BROKEN: the connection
+ * died. */
 enum client_state client_event(struct client *c, int epfd, const struct client_target *t,
                                size_t budget);

@@ -1,12 +1,11 @@
 /* The load client of the bench. Four modes, all bounded in connections and time:
  *   closed  N connections, each sends its next request when the last answer is whole
- *   open    requests at a constant rate; latency counts from the moment a request was due, so a stall is not
- *           left out of the figures (no coordinated omission)
- *   idle    N keep-alive connections that have made one request each, then wait
- *   slow    N downloads that are read at a trickle
- * It prints {"ready": N} when its connections are open and warm, waits for a line on stdin before it measures
- * (so that the caller can read the proxy's CPU time on both sides of it), prints one line of JSON, and keeps the
- * connections until stdin ends. */
+ *   open    requests at a constant rate; latency counts from the moment a request was due, so a
+ * stall is not left out of the figures (no coordinated omission) idle    N keep-alive connections
+ * that have made one request each, then wait slow    N downloads that are read at a trickle It
+ * prints {"ready": N} when its connections are open and warm, waits for a line on stdin before it
+ * measures (so that the caller can read the proxy's CPU time on both sides of it), prints one line
+ * of JSON, and keeps the connections until stdin ends. */
 #include "http_client.h"
 
 #include <getopt.h>
@@ -22,10 +21,14 @@ static struct {
     size_t n_conns;
     uint64_t seconds_ms, rate, warm, slow_bytes;
     uint64_t timeout_ms;
-} opt = {.mode = "closed", .n_conns = 1, .seconds_ms = 1000, .warm = 2, .slow_bytes = 4096,
-         .timeout_ms = 60000};
+} opt = { .mode = "closed",
+          .n_conns = 1,
+          .seconds_ms = 1000,
+          .warm = 2,
+          .slow_bytes = 4096,
+          .timeout_ms = 60000 };
 
-static struct client_target target = {.rcvbuf = 0};
+static struct client_target target = { .rcvbuf = 0 };
 static struct client *conns;
 static int epfd;
 static uint64_t *samples;
@@ -33,24 +36,29 @@ static size_t n_samples;
 static uint64_t n_requests, n_errors, n_reconnects, n_retries, n_late, body_bytes;
 static uint64_t give_up_ns;
 
-static void failed(void) {
+static void failed(void)
+{
     if (++n_errors > MAX_ERRORS)
         die("more than %d errors", MAX_ERRORS);
 }
 
-static void reopen(struct client *c) {
+static void reopen(struct client *c)
+{
     client_close(c);
     client_open(c, epfd, &target);
     n_reconnects++;
 }
 
-static void start(struct client *c, uint64_t start_ns) {
+static void start(struct client *c, uint64_t start_ns)
+{
     client_request(c, epfd, &target, start_ns);
 }
 
-/* One event on a busy connection; true when the connection is free again. A kept connection that died before a
- * byte of the answer is the ordinary keep-alive race and is tried once more on a new one. */
-static bool finish_one(struct client *c, size_t budget, bool count) {
+/* One event on a busy connection; true when the connection is free again. A kept connection that
+ * died before a byte of the answer is the ordinary keep-alive race and is tried once more on a new
+ * one. */
+static bool finish_one(struct client *c, size_t budget, bool count)
+{
     bool kept = c->used;
     if (c->state == CLIENT_FREE) { /* nothing asked: the server closed an idle connection */
         reopen(c);
@@ -88,22 +96,27 @@ static bool finish_one(struct client *c, size_t budget, bool count) {
     return true;
 }
 
-static void check_time(void) {
+static void check_time(void)
+{
     if (now_ns() > give_up_ns)
         die("gave up after %llu ms", (unsigned long long)opt.timeout_ms);
 }
 
-static int wait_events(struct epoll_event *events, int max, uint64_t until_ns) {
+static int wait_events(struct epoll_event *events, int max, uint64_t until_ns)
+{
     uint64_t now = now_ns();
     uint64_t ns = until_ns > now ? until_ns - now : 0;
-    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+    struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u),
+                          .tv_nsec = (long)(ns % 1000000000u) };
     int n = epoll_pwait2(epfd, events, max, &t, NULL);
     check_time();
     return n;
 }
 
-/* Every connection makes `rounds` requests that count for nothing and whose bodies are compared; `width` at once. */
-static void warm_up(uint64_t rounds, size_t width) {
+/* Every connection makes `rounds` requests that count for nothing and whose bodies are compared;
+ * `width` at once. */
+static void warm_up(uint64_t rounds, size_t width)
+{
     struct epoll_event events[64];
     size_t next = 0, busy = 0, total = opt.n_conns * rounds;
     target.check = true;
@@ -128,7 +141,8 @@ static void warm_up(uint64_t rounds, size_t width) {
         die("%llu wrong answers while warming up", (unsigned long long)n_errors);
 }
 
-static uint64_t run_closed(void) {
+static uint64_t run_closed(void)
+{
     struct epoll_event events[256];
     uint64_t begin = now_ns(), end = begin + opt.seconds_ms * 1000000u;
     size_t busy = opt.n_conns;
@@ -151,7 +165,8 @@ static uint64_t run_closed(void) {
     return now_ns() - begin;
 }
 
-static uint64_t run_open(void) {
+static uint64_t run_open(void)
+{
     struct epoll_event events[256];
     struct client **freed = calloc(opt.n_conns, sizeof(struct client *));
     uint64_t begin = now_ns(), total = opt.rate * opt.seconds_ms / 1000, next = 0;
@@ -180,7 +195,8 @@ static uint64_t run_open(void) {
 }
 
 /* Waits for a line on stdin; false at its end. */
-static bool go(void) {
+static bool go(void)
+{
     char c = 0;
     while (read(STDIN_FILENO, &c, 1) == 1)
         if (c == '\n')
@@ -189,13 +205,14 @@ static bool go(void) {
 }
 
 /* Reads a little from every download each tick, until stdin has something to say. */
-static void run_slow(void) {
+static void run_slow(void)
+{
     bool announced = false;
     for (size_t i = 0; i < opt.n_conns; i++)
         start(&conns[i], now_ns());
     for (;;) {
         size_t flowing = 0;
-        struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+        struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
         for (size_t i = 0; i < opt.n_conns; i++) {
             if (conns[i].state == CLIENT_BUSY)
                 finish_one(&conns[i], (size_t)opt.slow_bytes, true);
@@ -214,7 +231,8 @@ static void run_slow(void) {
         body_bytes += conns[i].state == CLIENT_BUSY ? conns[i].body_seen : 0;
 }
 
-static size_t count_live(void) {
+static size_t count_live(void)
+{
     size_t live = 0;
     char byte;
     for (size_t i = 0; i < opt.n_conns; i++)
@@ -222,19 +240,22 @@ static size_t count_live(void) {
     return live;
 }
 
-static int by_value(const void *a, const void *b) {
+static int by_value(const void *a, const void *b)
+{
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
 
-static double percentile_us(double p) {
+static double percentile_us(double p)
+{
     if (!n_samples)
         return 0;
     size_t i = (size_t)(p * (double)n_samples);
     return (double)samples[i < n_samples ? i : n_samples - 1] / 1000.0;
 }
 
-static void report(uint64_t took_ns) {
+static void report(uint64_t took_ns)
+{
     qsort(samples, n_samples, sizeof *samples, by_value);
     printf("{\"requests\": %llu, \"errors\": %llu, \"reconnects\": %llu, \"retries\": %llu, "
            "\"late_starts\": %llu, \"body_bytes\": %llu, \"seconds\": %.6f, \"p50_us\": %.1f, "
@@ -247,7 +268,8 @@ static void report(uint64_t took_ns) {
     fflush(stdout);
 }
 
-static uint64_t number(const char *text, uint64_t max) {
+static uint64_t number(const char *text, uint64_t max)
+{
     char *rest;
     uint64_t n = strtoull(text, &rest, 10);
     if (*rest || rest == text || n > max)
@@ -255,27 +277,62 @@ static uint64_t number(const char *text, uint64_t max) {
     return n;
 }
 
-static void parse(int argc, char **argv) {
-    static const struct option names[] = {
-        {"mode", 1, 0, 'm'}, {"connect", 1, 0, 'a'}, {"target", 1, 0, 't'}, {"conns", 1, 0, 'n'},
-        {"ms", 1, 0, 's'}, {"rate", 1, 0, 'r'}, {"put", 1, 0, 'p'}, {"get", 1, 0, 'g'},
-        {"warm", 1, 0, 'w'}, {"slow-bytes", 1, 0, 'b'}, {"timeout-ms", 1, 0, 'T'},
-        {"rcvbuf", 1, 0, 'R'}, {0}};
+static void parse(int argc, char **argv)
+{
+    static const struct option names[] = { { "mode", 1, 0, 'm' },
+                                           { "connect", 1, 0, 'a' },
+                                           { "target", 1, 0, 't' },
+                                           { "conns", 1, 0, 'n' },
+                                           { "ms", 1, 0, 's' },
+                                           { "rate", 1, 0, 'r' },
+                                           { "put", 1, 0, 'p' },
+                                           { "get", 1, 0, 'g' },
+                                           { "warm", 1, 0, 'w' },
+                                           { "slow-bytes", 1, 0, 'b' },
+                                           { "timeout-ms", 1, 0, 'T' },
+                                           { "rcvbuf", 1, 0, 'R' },
+                                           { 0 } };
     const char *path = "/";
-    for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) switch (o) {
-        case 'm': opt.mode = optarg; break;
-        case 'a': target.address = parse_address(optarg); break;
-        case 't': path = optarg; break;
-        case 'n': opt.n_conns = number(optarg, 20000); break;
-        case 's': opt.seconds_ms = number(optarg, 600000); break;
-        case 'r': opt.rate = number(optarg, 1000000); break;
-        case 'p': target.body_bytes = number(optarg, 1ull << 40); break;
-        case 'g': target.answer_bytes = number(optarg, 1ull << 40); break;
-        case 'w': opt.warm = number(optarg, 1000); break;
-        case 'b': opt.slow_bytes = number(optarg, BLOCK_BYTES); break;
-        case 'T': opt.timeout_ms = number(optarg, 600000); break;
-        case 'R': target.rcvbuf = (int)number(optarg, 1 << 24); break;
-        default: die("see the top of bench/load.c");
+    for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
+        switch (o) {
+        case 'm':
+            opt.mode = optarg;
+            break;
+        case 'a':
+            target.address = parse_address(optarg);
+            break;
+        case 't':
+            path = optarg;
+            break;
+        case 'n':
+            opt.n_conns = number(optarg, 20000);
+            break;
+        case 's':
+            opt.seconds_ms = number(optarg, 600000);
+            break;
+        case 'r':
+            opt.rate = number(optarg, 1000000);
+            break;
+        case 'p':
+            target.body_bytes = number(optarg, 1ull << 40);
+            break;
+        case 'g':
+            target.answer_bytes = number(optarg, 1ull << 40);
+            break;
+        case 'w':
+            opt.warm = number(optarg, 1000);
+            break;
+        case 'b':
+            opt.slow_bytes = number(optarg, BLOCK_BYTES);
+            break;
+        case 'T':
+            opt.timeout_ms = number(optarg, 600000);
+            break;
+        case 'R':
+            target.rcvbuf = (int)number(optarg, 1 << 24);
+            break;
+        default:
+            die("see the top of bench/load.c");
         }
     if (!target.address.sin_port || !opt.n_conns || (!opt.rate && !strcmp(opt.mode, "open")))
         die("--connect, --conns and, for open, --rate are needed");
@@ -301,7 +358,8 @@ static void parse(int argc, char **argv) {
     target.head_len = (size_t)n;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     parse(argc, argv);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_TIMERSLACK, 1);
@@ -315,7 +373,8 @@ int main(int argc, char **argv) {
         die("no memory or no epoll");
     for (size_t i = 0; i < opt.n_conns; i++) {
         client_open(&conns[i], epfd, &target);
-        if (idle && i % 100 == 99) /* not a burst of connects: the accept queue is no part of this */
+        if (idle &&
+            i % 100 == 99) /* not a burst of connects: the accept queue is no part of this */
             usleep(1000);
     }
     if (slow) {

@@ -1,7 +1,7 @@
-/* The S3 of the bench: a TLS origin that costs little. GET /anything/NAME sends an object whose NAME is its size
- * (1k, 64k, 1m, 64m, or bytes), HEAD its headers, PUT swallows a body. One thread, one epoll; keep-alive,
- * session tickets, TLS 1.3 and 1.2. It offers one AES-128-GCM suite for each, so that every proxy pays for
- * the same cipher. */
+/* The S3 of the bench: a TLS origin that costs little. GET /anything/NAME sends an object whose
+ * NAME is its size (1k, 64k, 1m, 64m, or bytes), HEAD its headers, PUT swallows a body. One thread,
+ * one epoll; keep-alive, session tickets, TLS 1.3 and 1.2. It offers one AES-128-GCM suite for
+ * each, so that every proxy pays for the same cipher. */
 #include "bench.h"
 
 #include <ctype.h>
@@ -33,15 +33,17 @@ static SSL_CTX *tls;
 static uint64_t delay_ns;
 static char scratch[BLOCK_BYTES];
 
-static void watch(struct conn *c, uint32_t events) {
+static void watch(struct conn *c, uint32_t events)
+{
     if (c->armed == events)
         return;
-    struct epoll_event e = {.events = events, .data.ptr = c};
+    struct epoll_event e = { .events = events, .data.ptr = c };
     epoll_ctl(epfd, EPOLL_CTL_MOD, c->fd, &e);
     c->armed = events;
 }
 
-static void end(struct conn *c) {
+static void end(struct conn *c)
+{
     if (c->due_ns)
         TAILQ_REMOVE(&waiting, c, delayed);
     SSL_free(c->ssl);
@@ -50,7 +52,8 @@ static void end(struct conn *c) {
 }
 
 /* Why an SSL call did not work: wait for the right event, or give up. */
-static bool blocked(struct conn *c, int result) {
+static bool blocked(struct conn *c, int result)
+{
     switch (SSL_get_error(c->ssl, result)) {
     case SSL_ERROR_WANT_READ:
         watch(c, EPOLLIN);
@@ -64,7 +67,8 @@ static bool blocked(struct conn *c, int result) {
     }
 }
 
-static uint64_t object_size(const char *path) {
+static uint64_t object_size(const char *path)
+{
     size_t len = strcspn(path, " ?");
     const char *name = memrchr(path, '/', len);
     char *rest;
@@ -73,18 +77,22 @@ static uint64_t object_size(const char *path) {
     return unit == 'k' ? n << 10 : unit == 'm' ? n << 20 : unit == 'g' ? n << 30 : n;
 }
 
-static const char *field(const char *head, const char *name) {
+static const char *field(const char *head, const char *name)
+{
     const char *at = strcasestr(head, name);
     return at ? at + strlen(name) : NULL;
 }
 
 /* `head` ends in NUL. Prepares the answer; its body starts once the request's is complete. */
-static void request(struct conn *c, const char *head) {
-    const char *length = field(head, "\r\ncontent-length:"), *connection = field(head, "\r\nconnection:");
+static void request(struct conn *c, const char *head)
+{
+    const char *length = field(head, "\r\ncontent-length:"),
+               *connection = field(head, "\r\nconnection:");
     const char *path = strchr(head, ' ');
     bool get = strncmp(head, "GET ", 4) == 0, is_head = strncmp(head, "HEAD ", 5) == 0;
     uint64_t size = path && (get || is_head) ? object_size(path + 1) : 0;
-    c->close_after = connection && strncasecmp(connection + strspn(connection, " "), "close", 5) == 0;
+    c->close_after =
+        connection && strncasecmp(connection + strspn(connection, " "), "close", 5) == 0;
     c->body_in = length ? strtoull(length, NULL, 10) : 0;
     c->body_out = get ? size : 0;
     c->body_sent = c->head_sent = 0;
@@ -100,7 +108,8 @@ static void request(struct conn *c, const char *head) {
 }
 
 /* What comes next of the answer, head and body together, the same bytes until they are sent. */
-static size_t compose(const struct conn *c) {
+static size_t compose(const struct conn *c)
+{
     size_t head = c->head_len - c->head_sent, room = sizeof scratch - head;
     uint64_t left = c->body_out - c->body_sent;
     size_t body = left < room ? (size_t)left : room;
@@ -109,7 +118,8 @@ static size_t compose(const struct conn *c) {
     return head + body;
 }
 
-static bool send_answer(struct conn *c) {
+static bool send_answer(struct conn *c)
+{
     size_t turn = 0;
     while (c->head_sent < c->head_len || c->body_sent < c->body_out) {
         size_t n = compose(c);
@@ -132,7 +142,8 @@ static bool send_answer(struct conn *c) {
 }
 
 /* Consumes what stands in c->in: a body's bytes or one head. Returns false when more must come. */
-static bool take_input(struct conn *c) {
+static bool take_input(struct conn *c)
+{
     size_t took;
     if (c->answering) {
         took = c->body_in < c->in_len ? (size_t)c->body_in : c->in_len;
@@ -150,7 +161,8 @@ static bool take_input(struct conn *c) {
     return took > 0;
 }
 
-static bool answer_or_delay(struct conn *c) {
+static bool answer_or_delay(struct conn *c)
+{
     if (!delay_ns)
         return send_answer(c);
     c->due_ns = now_ns() + delay_ns;
@@ -159,7 +171,8 @@ static bool answer_or_delay(struct conn *c) {
     return true;
 }
 
-static bool swallow(struct conn *c) {
+static bool swallow(struct conn *c)
+{
     while (c->body_in) {
         size_t want = c->body_in < sizeof scratch ? (size_t)c->body_in : sizeof scratch;
         int n = SSL_read(c->ssl, scratch, (int)want);
@@ -170,9 +183,11 @@ static bool swallow(struct conn *c) {
     return answer_or_delay(c);
 }
 
-static bool receive(struct conn *c) {
+static bool receive(struct conn *c)
+{
     for (;;) {
-        while (c->in_len && take_input(c) && (!c->answering || c->body_in)) {}
+        while (c->in_len && take_input(c) && (!c->answering || c->body_in)) {
+        }
         if (c->answering && !c->in_len && c->body_in)
             return swallow(c);
         if (c->answering && !c->body_in)
@@ -186,7 +201,8 @@ static bool receive(struct conn *c) {
     }
 }
 
-static bool on_event(struct conn *c) {
+static bool on_event(struct conn *c)
+{
     if (!c->greeted) {
         int n = SSL_accept(c->ssl);
         if (n != 1)
@@ -202,7 +218,8 @@ static bool on_event(struct conn *c) {
     return c->answering || receive(c);
 }
 
-static void accept_all(int listener) {
+static void accept_all(int listener)
+{
     int fd;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct conn *c = calloc(1, sizeof *c);
@@ -212,14 +229,15 @@ static void accept_all(int listener) {
         c->armed = EPOLLIN;
         set_nodelay(fd);
         SSL_set_accept_state(c->ssl);
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+        struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
         if (epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &e) != 0)
             die("epoll_ctl: %s", strerror(errno));
     }
 }
 
 /* Starts the answers that are due; returns the milliseconds until the next one. */
-static int run_delayed(void) {
+static int run_delayed(void)
+{
     struct conn *c;
     uint64_t now = delay_ns ? now_ns() : 0;
     while ((c = TAILQ_FIRST(&waiting))) {
@@ -233,7 +251,8 @@ static int run_delayed(void) {
     return -1;
 }
 
-static void tls_init(const char *cert, const char *key) {
+static void tls_init(const char *cert, const char *key)
+{
     tls = SSL_CTX_new(TLS_server_method());
     if (!tls || SSL_CTX_use_certificate_chain_file(tls, cert) != 1 ||
         SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1)
@@ -248,7 +267,8 @@ static void tls_init(const char *cert, const char *key) {
         die("the cipher is missing");
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc < 4 || argc > 5)
         die("usage: origin LISTEN CERT KEY [DELAY-MS]");
     signal(SIGPIPE, SIG_IGN);
@@ -257,7 +277,7 @@ int main(int argc, char **argv) {
     tls_init(argv[2], argv[3]);
     int listener = listen_on(argv[1]);
     epfd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL}, events[256];
+    struct epoll_event e = { .events = EPOLLIN, .data.ptr = NULL }, events[256];
     if (epfd < 0 || epoll_ctl(epfd, EPOLL_CTL_ADD, listener, &e) != 0)
         die("epoll: %s", strerror(errno));
     for (;;) {

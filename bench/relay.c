@@ -1,7 +1,8 @@
-/* The floor: a relay between plain clients and a TLS origin that parses nothing. One thread, one epoll, and
- * the system calls that a proxy cannot do without: epoll_wait, read, SSL_write; epoll_wait, SSL_read, write.
- * Each client has one TLS connection of its own for as long as it stays, so no message ever needs an end. No
- * logs, no limits, no timeouts: what a proxy costs above this is what its work costs. */
+/* The floor: a relay between plain clients and a TLS origin that parses nothing. One thread, one
+ * epoll, and the system calls that a proxy cannot do without: epoll_wait, read, SSL_write;
+ * epoll_wait, SSL_read, write. Each client has one TLS connection of its own for as long as it
+ * stays, so no message ever needs an end. No logs, no limits, no timeouts: what a proxy costs above
+ * this is what its work costs. */
 #include "bench.h"
 
 #include <openssl/err.h>
@@ -18,8 +19,9 @@ struct side {
     uint32_t armed; /* what epoll watches */
 };
 
-/* One direction: bytes read from one end that the other has not taken yet. They are read into one buffer that all
- * share, so that it stays in the cache, and copied here only when the other end is full. */
+/* One direction: bytes read from one end that the other has not taken yet. They are read into one
+ * buffer that all share, so that it stays in the cache, and copied here only when the other end is
+ * full. */
 struct flow {
     size_t from, to;
     char *kept;
@@ -44,16 +46,18 @@ static char scratch[2 * BLOCK_BYTES];
 
 enum { READS_PER_TURN = 16 };
 
-static void watch(struct side *s, uint32_t events) {
+static void watch(struct side *s, uint32_t events)
+{
     if (s->armed == events)
         return;
-    struct epoll_event e = {.events = events, .data.ptr = s};
+    struct epoll_event e = { .events = events, .data.ptr = s };
     epoll_ctl(epfd, EPOLL_CTL_MOD, s->fd, &e);
     s->armed = events;
 }
 
 /* The other end's event may stand in the same batch, so the memory goes after it. */
-static void end(struct relay *r) {
+static void end(struct relay *r)
+{
     if (r->dead)
         return;
     r->dead = true;
@@ -64,20 +68,25 @@ static void end(struct relay *r) {
     dead = r;
 }
 
-static bool would_block(SSL *ssl, int result) {
+static bool would_block(SSL *ssl, int result)
+{
     int error = SSL_get_error(ssl, result);
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
 }
 
-/* Each end is read only while nothing waits for the other: that is all the backpressure there is. */
-static void rearm(struct relay *r) {
+/* Each end is read only while nothing waits for the other: that is all the backpressure there is.
+ */
+static void rearm(struct relay *r)
+{
     bool up = r->up.from < r->up.to, down = r->down.from < r->down.to;
     watch(&r->client, (up ? 0u : (uint32_t)EPOLLIN) | (down ? (uint32_t)EPOLLOUT : 0u));
     watch(&r->origin, (down ? 0u : (uint32_t)EPOLLIN) | (up ? (uint32_t)EPOLLOUT : 0u));
 }
 
-/* Sends what stands at `bytes` and remembers the rest, if the other end would not take all of it. */
-static bool send_up(struct relay *r, const char *bytes) {
+/* Sends what stands at `bytes` and remembers the rest, if the other end would not take all of it.
+ */
+static bool send_up(struct relay *r, const char *bytes)
+{
     struct flow *f = &r->up;
     while (f->from < f->to) {
         int n = SSL_write(r->ssl, bytes + f->from, (int)(f->to - f->from));
@@ -89,7 +98,8 @@ static bool send_up(struct relay *r, const char *bytes) {
     return true;
 }
 
-static bool send_down(struct relay *r, const char *bytes) {
+static bool send_down(struct relay *r, const char *bytes)
+{
     struct flow *f = &r->down;
     while (f->from < f->to) {
         ssize_t n = write(r->client.fd, bytes + f->from, f->to - f->from);
@@ -101,7 +111,8 @@ static bool send_down(struct relay *r, const char *bytes) {
     return true;
 }
 
-static void keep(struct flow *f) {
+static void keep(struct flow *f)
+{
     if (f->from == f->to)
         return;
     if (!f->kept && !(f->kept = malloc(sizeof scratch)))
@@ -109,7 +120,8 @@ static void keep(struct flow *f) {
     memcpy(f->kept + f->from, scratch + f->from, f->to - f->from);
 }
 
-static bool read_client(struct relay *r) {
+static bool read_client(struct relay *r)
+{
     ssize_t n = sizeof scratch;
     for (int i = 0; i < READS_PER_TURN && n == sizeof scratch && r->up.to == 0; i++) {
         n = read(r->client.fd, scratch, sizeof scratch);
@@ -123,9 +135,10 @@ static bool read_client(struct relay *r) {
     return true;
 }
 
-/* Fills the buffer; a short record with nothing behind it ends the reading, as another SSL_read would only meet
- * EAGAIN. Returns the bytes, or -1 when the origin has gone. */
-static ssize_t decrypt(struct relay *r) {
+/* Fills the buffer; a short record with nothing behind it ends the reading, as another SSL_read
+ * would only meet EAGAIN. Returns the bytes, or -1 when the origin has gone. */
+static ssize_t decrypt(struct relay *r)
+{
     size_t n = 0;
     r->drained = false;
     while (n < sizeof scratch && !r->drained) {
@@ -140,7 +153,8 @@ static ssize_t decrypt(struct relay *r) {
 }
 
 /* Until nothing comes or the client is full. */
-static bool read_origin(struct relay *r) {
+static bool read_origin(struct relay *r)
+{
     do {
         ssize_t n = decrypt(r);
         if (n < 0)
@@ -153,13 +167,15 @@ static bool read_origin(struct relay *r) {
     return true;
 }
 
-static int on_session(SSL *ssl, SSL_SESSION *s) {
+static int on_session(SSL *ssl, SSL_SESSION *s)
+{
     SSL_SESSION_free(session);
     session = s;
     return 1; /* the reference is ours now */
 }
 
-static SSL *dial(int *fd) {
+static SSL *dial(int *fd)
+{
     *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*fd < 0 || connect(*fd, (struct sockaddr *)&origin_address, sizeof origin_address) != 0)
         die("connect to the origin: %s", strerror(errno));
@@ -178,14 +194,16 @@ static SSL *dial(int *fd) {
     return ssl;
 }
 
-static void add(struct side *s, struct relay *r, int fd) {
-    *s = (struct side){.relay = r, .fd = fd, .armed = EPOLLIN};
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
+static void add(struct side *s, struct relay *r, int fd)
+{
+    *s = (struct side){ .relay = r, .fd = fd, .armed = EPOLLIN };
+    struct epoll_event e = { .events = EPOLLIN, .data.ptr = s };
     if (epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &e) != 0)
         die("epoll_ctl: %s", strerror(errno));
 }
 
-static void accept_all(int listener) {
+static void accept_all(int listener)
+{
     int fd;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct relay *r = calloc(1, sizeof *r);
@@ -200,7 +218,8 @@ static void accept_all(int listener) {
     }
 }
 
-static void on_event(struct side *s, uint32_t events) {
+static void on_event(struct side *s, uint32_t events)
+{
     struct relay *r = s->relay;
     bool ok = true;
     if (r->dead)
@@ -225,7 +244,8 @@ static void on_event(struct side *s, uint32_t events) {
         end(r);
 }
 
-static void tls_init(const char *ca_file) {
+static void tls_init(const char *ca_file)
+{
     tls = SSL_CTX_new(TLS_client_method());
     if (!tls || SSL_CTX_load_verify_locations(tls, ca_file, NULL) != 1)
         die("cannot read %s", ca_file);
@@ -237,7 +257,8 @@ static void tls_init(const char *ca_file) {
     SSL_CTX_sess_set_new_cb(tls, on_session);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc != 5)
         die("usage: relay LISTEN ORIGIN ORIGIN-NAME CA-FILE");
     signal(SIGPIPE, SIG_IGN);
@@ -247,7 +268,7 @@ int main(int argc, char **argv) {
     tls_init(argv[4]);
     int listener = listen_on(argv[1]);
     epfd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL}, events[256];
+    struct epoll_event e = { .events = EPOLLIN, .data.ptr = NULL }, events[256];
     if (epfd < 0 || epoll_ctl(epfd, EPOLL_CTL_ADD, listener, &e) != 0)
         die("epoll: %s", strerror(errno));
     for (;;) {

@@ -192,7 +192,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build", help="the build directory, made with -Dbench=true")
     p.add_argument("--rounds", type=int, help="rounds of CPU measurement (default 5)")
-    p.add_argument("--ms", type=int, help="milliseconds of each measurement (default 800)")
+    p.add_argument("--ms", type=int, help="milliseconds of each measurement (default 600)")
     p.add_argument("--quick", action="store_true", help="two short rounds, less memory work")
     p.add_argument("--only", help="comma list of " + ", ".join(NAMES))
     p.add_argument("--sizes", help="comma list of " + ", ".join(s[0] for s in SIZES))
@@ -203,7 +203,7 @@ def arguments():
                    help="start the first of --only, print its port and process, and wait for Enter (to profile it)")
     args = p.parse_args()
     args.rounds = args.rounds or (2 if args.quick else 5)
-    args.ms = args.ms or (300 if args.quick else 800)
+    args.ms = args.ms or (300 if args.quick else 600)
     return args
 
 
