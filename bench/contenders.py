@@ -4,10 +4,12 @@ Each contender is started once, pinned to the proxy's core, and is left alone un
 listen on loopback and are ended by their process ids.
 """
 
+import ctypes
 import os
 import pathlib
 import resource
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -18,6 +20,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 HOST = "s3.us-east-1.amazonaws.com"
 LISTEN_ADDRESS = "127.0.0.1"
 ORIGIN_ADDRESS = "127.0.0.1"
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -85,7 +89,11 @@ def fill(template, values):
 
 
 def pin(core):
-    return lambda: os.sched_setaffinity(0, {core})
+    """Runs in the child: its core, and SIGTERM when the bench dies, however that happens."""
+    def prepare():
+        os.sched_setaffinity(0, {core})
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    return prepare
 
 
 class Contender:

@@ -121,7 +121,10 @@ def memory_table(memory):
 def markdown(result):
     m = result["machine"]
     lines = [f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}; {'; '.join(m['versions'].values())}; "
-             f"{result['rounds']} rounds of {result['ms']} ms; {m['time']}.", ""]
+             f"{result['rounds']} rounds of {result['ms']} ms; {m['time']}; "
+             f"load average before it began {m['load_before']:.1f}.", ""]
+    if m["load_before"] > 0.5:
+        lines += ["The machine was busy with other things: the absolute figures and p99 are worth little.", ""]
     for name, why in result.get("missing", {}).items():
         lines += [f"Without {TITLES[name]}: {why.splitlines()[0][:200]}", ""]
     for part, table in (("cpu", cpu_tables), ("latency", latency_table), ("memory", memory_table)):
