@@ -264,8 +264,9 @@ void dns_cache_fail(struct dns_cache *c, const struct dns_cache_key *k, enum dns
     if (e != NULL) {
         /* RFC 9520 section 3.2: at least a second, backing off. */
         bool goes_on = e->fail_s > 0 && e->fail_epoch == epoch;
-        e->fail_s = (uint16_t)(!goes_on ? 1 : e->fail_s * 2 < MAX_FAIL_S ? e->fail_s * 2
-                                                                         : MAX_FAIL_S);
+        e->fail_s = (uint16_t)(!goes_on                     ? 1
+                               : e->fail_s * 2 < MAX_FAIL_S ? e->fail_s * 2
+                                                            : MAX_FAIL_S);
         e->fail_until_ms = now_ms + (uint64_t)e->fail_s * 1000;
         e->fail_epoch = epoch;
         e->fail_outcome = outcome;

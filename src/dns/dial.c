@@ -58,7 +58,8 @@ bool dns_dial_allowed(const struct dns_shared *s, enum dns_policy policy, const 
     return policy == DNS_POLICY_REGISTRY || class == ADDR_GLOBAL;
 }
 
-/* Rules 1, 2, 5 and 6 of RFC 6724 section 6, with its section 2.1 table cut to what unicast needs. */
+/* Rules 1, 2, 5 and 6 of RFC 6724 section 6, with its section 2.1 table cut to what unicast needs.
+ */
 struct preference {
     bool has_route, has_same_scope, has_same_label;
     int precedence;
@@ -69,8 +70,11 @@ static int label_of(const struct addr *a, int *precedence)
     static const struct {
         const char *prefix;
         int precedence, label;
-    } table[] = { { "::1/128", 50, 0 }, { "fc00::/7", 3, 13 },   { "2002::/16", 30, 2 },
-                  { "2001::/32", 5, 5 }, { "64:ff9b::/96", 40, 1 } };
+    } table[] = { { "::1/128", 50, 0 },
+                  { "fc00::/7", 3, 13 },
+                  { "2002::/16", 30, 2 },
+                  { "2001::/32", 5, 5 },
+                  { "64:ff9b::/96", 40, 1 } };
     *precedence = addr_family(a) == AF_INET ? 35 : 40;
     for (unsigned i = 0; addr_family(a) == AF_INET6 && i < sizeof table / sizeof table[0]; i++) {
         struct cidr c;

@@ -34,10 +34,10 @@ void dns_engine_on_decision(struct dns_engine *e,
 
 /* Changes that an operator wants to know of. The rooms below server do not log: this is how. */
 enum dns_event_kind {
-    DNS_EVENT_SERVER_SUSPECT, /* three failures in a row: asked last, probed */
-    DNS_EVENT_SERVER_WELL,    /* it answers again */
-    DNS_EVENT_GROUP_SWITCHED, /* another group is asked first for this endpoint */
-    DNS_EVENT_RESOLV_CONF,    /* read anew */
+    DNS_EVENT_SERVER_SUSPECT,   /* three failures in a row: asked last, probed */
+    DNS_EVENT_SERVER_WELL,      /* it answers again */
+    DNS_EVENT_GROUP_SWITCHED,   /* another group is asked first for this endpoint */
+    DNS_EVENT_RESOLV_CONF,      /* read anew */
     DNS_EVENT_RESOLV_CONF_KEPT, /* empty or unreadable: the last good one is kept */
     DNS_EVENT_HOSTS,
     DNS_EVENT_HOSTS_KEPT,
@@ -53,5 +53,5 @@ struct dns_event {
 };
 const char *dns_event_name(enum dns_event_kind kind); /* "dns_server_suspect" ... */
 /* event and what it points to are borrowed for the call. */
-void dns_engine_on_event(struct dns_engine *e, void (*on_event)(void *arg, const struct dns_event *),
-                         void *arg);
+void dns_engine_on_event(struct dns_engine *e,
+                         void (*on_event)(void *arg, const struct dns_event *), void *arg);

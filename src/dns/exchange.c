@@ -207,7 +207,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return;
         if (n < 0) {
-            /* ICMP: nobody there. Asked for within the time, it counts as a failure like silence. */
+            /* ICMP: nobody there. Asked for within the time, it counts as a failure like silence.
+             */
             if (!x->is_late)
                 count_failure(x);
             finish(x, DNS_UNREACHABLE, NULL, NULL);

@@ -33,7 +33,7 @@ struct dns_exchange {
     uint16_t id;
     bool with_edns;
     enum dns_outcome start_outcome;
-    size_t sent;     /* over TCP, of query_n */
+    size_t sent; /* over TCP, of query_n */
     size_t query_n;
     uint8_t query[2 + 512]; /* behind room for TCP's length */
     struct buf reply;       /* over TCP */

@@ -46,7 +46,8 @@ static size_t find_answer(const struct dns_msg *m, const struct dns_name *name, 
     return m->n_rrs;
 }
 
-/* A forwarder's client wants to see the DNAME from which a CNAME was made (RFC 6672 section 3.3). */
+/* A forwarder's client wants to see the DNAME from which a CNAME was made (RFC 6672 section 3.3).
+ */
 static void keep_dname_above(struct dns_verdict *v, const struct dns_msg *m,
                              const struct dns_name *name)
 {

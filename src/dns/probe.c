@@ -94,10 +94,9 @@ static void take_back(struct probe *p)
     if (p->endpoint.all_failed)
         atomic_fetch_add(&s->epoch, 1); /* what failed with it may be asked for again */
     if (is_switched)
-        dns_engine_tell(p->engine,
-                        &(struct dns_event){ .kind = DNS_EVENT_GROUP_SWITCHED,
-                                             .name = &p->endpoint.name,
-                                             .group = p->route->groups[p->group].name });
+        dns_engine_tell(p->engine, &(struct dns_event){ .kind = DNS_EVENT_GROUP_SWITCHED,
+                                                        .name = &p->endpoint.name,
+                                                        .group = p->route->groups[p->group].name });
     probe_free(p);
 }
 
@@ -206,9 +205,8 @@ static void probe_endpoint(struct dns_engine *e, const struct dns_endpoint *endp
     list_init(&p->wait.node);
     p->routes = dns_shared_routes(e->shared);
     p->route = dns_routes_find(p->routes, &p->question.name);
-    p->n_groups = endpoint->all_failed || endpoint->group > p->route->n_groups ?
-                      p->route->n_groups :
-                      endpoint->group;
+    p->n_groups = endpoint->all_failed || endpoint->group > p->route->n_groups ? p->route->n_groups
+                                                                               : endpoint->group;
     ask_group(p);
 }
 

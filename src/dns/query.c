@@ -12,9 +12,10 @@ static bool is_same_route(void *arg, const struct dns_name *name)
 
 static struct dns_cache_key key_of(const struct dns_group *group, const struct dns_question *q)
 {
-    return (struct dns_cache_key){
-        .group = group->id, .name = &q->name, .type = q->type, .class = q->class
-    };
+    return (struct dns_cache_key){ .group = group->id,
+                                   .name = &q->name,
+                                   .type = q->type,
+                                   .class = q->class };
 }
 
 static struct list *bucket_of(struct dns_engine *e, const struct dns_group *group,
@@ -310,8 +311,7 @@ static void send_next(struct dns_query *q)
         q->round++;
     }
     remember_sample(q, server);
-    struct dns_exchange *x =
-        dns_exchange_start(q->engine, server, &q->question, is_same_route, q);
+    struct dns_exchange *x = dns_exchange_start(q->engine, server, &q->question, is_same_route, q);
     if (x != NULL) {
         x->owner = q;
         x->on_done = on_exchange_done;
@@ -407,8 +407,7 @@ static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e,
 {
     struct dns_cache_hit hit;
     struct dns_cache_key key = key_of(group, question);
-    dns_cache_get(e->shared->cache, &key, io_now_ms(e->loop), atomic_load(&e->shared->epoch),
-                  &hit);
+    dns_cache_get(e->shared->cache, &key, io_now_ms(e->loop), atomic_load(&e->shared->epoch), &hit);
     w->outcome = hit.outcome;
     w->set = hit.set;
     w->ttl_s = hit.ttl_s;

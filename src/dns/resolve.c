@@ -10,7 +10,6 @@ struct dns_resolve_state {
     struct dns_engine *engine;
     uint16_t port;
     enum dns_policy policy;
-    struct io_task deliver; /* of what needs no lookup */
     bool is_local;
     struct dns_lookup lookup;
     unsigned n_used; /* addresses that were given out already */
@@ -50,7 +49,7 @@ static void order_addrs(struct dns_resolve_state *s)
 }
 
 /* dns_lookup.accept: is there anything to dial? */
-static bool accept(struct dns_lookup *l, struct dns_set *const sets[DNS_LOOKUP_TYPES])
+static bool accept_sets(struct dns_lookup *l, struct dns_set *const sets[DNS_LOOKUP_TYPES])
 {
     struct dns_resolve_state *s = l->owner;
     unsigned n_refused = 0;
@@ -112,13 +111,17 @@ static void on_looked_up(struct dns_lookup *l)
 
 static void on_local(struct io_task *t)
 {
-    tell(LIST_ENTRY(t, struct dns_resolve_state, deliver));
+    struct dns_resolve *r = LIST_ENTRY(t, struct dns_resolve, deliver);
+    if (r->state != NULL)
+        tell(r->state);
+    else
+        r->on_done(r); /* out of memory */
 }
 
 static void finish_local(struct dns_resolve_state *s)
 {
     s->is_local = true;
-    io_defer(s->engine->loop, &s->deliver);
+    io_defer(s->engine->loop, &s->r->deliver);
 }
 
 static void give_local(struct dns_resolve_state *s, enum dns_source source, struct addr *v,
@@ -146,8 +149,7 @@ static bool try_local(struct dns_resolve_state *s)
     struct addr v[DNS_MAX_ADDRS];
     unsigned n;
     struct dns_hosts *hosts = dns_shared_hosts(s->engine->shared);
-    enum dns_local local =
-        dns_local_find(hosts, &s->r->explain.qname, v, DNS_MAX_ADDRS, &n);
+    enum dns_local local = dns_local_find(hosts, &s->r->explain.qname, v, DNS_MAX_ADDRS, &n);
     dns_hosts_unref(hosts);
     if (local == DNS_LOCAL_ADDRS) {
         give_local(s, DNS_FROM_HOSTS, v, n);
@@ -167,14 +169,17 @@ void dns_resolve_start(struct dns_resolve *r, struct dns_engine *e, struct str h
     r->expires_ms = 0;
     fault_clear(&r->fault);
     r->explain = (struct dns_explain){ .source = DNS_FROM_NOWHERE };
+    r->deliver = (struct io_task){ .on_run = on_local };
     struct dns_resolve_state *s = r->state = calloc(1, sizeof *s);
-    if (s == NULL)
-        abort(); /* replaced below */
+    if (s == NULL) {
+        fault_set(&r->fault, FAULT_NO_MEMORY, "resolve", NULL);
+        io_defer(e->loop, &r->deliver);
+        return;
+    }
     s->r = r;
     s->engine = e;
     s->port = port;
     s->policy = policy;
-    s->deliver.on_run = on_local;
     if (addr_parse_ip(host, &literal)) {
         give_local(s, DNS_FROM_LITERAL, &literal, 1);
         return;
@@ -189,7 +194,7 @@ void dns_resolve_start(struct dns_resolve *r, struct dns_engine *e, struct str h
     static const uint16_t types[] = { DNS_A, DNS_AAAA };
     s->lookup.owner = s;
     s->lookup.on_done = on_looked_up;
-    s->lookup.accept = accept;
+    s->lookup.accept = accept_sets;
     s->lookup.explain = &r->explain;
     s->lookup.port = port;
     s->lookup.policy = policy;
@@ -200,13 +205,14 @@ void dns_resolve_next(struct dns_resolve *r)
 {
     struct dns_resolve_state *s = r->state;
     r->n_addrs = 0;
+    fault_clear(&r->fault);
     if (!s->is_local) {
         dns_lookup_next(&s->lookup);
         return;
     }
     fault_set(&r->fault, FAULT_DNS_FAILED, "resolve", "%s has no other address",
               dns_source_text(r->explain.source));
-    io_defer(s->engine->loop, &s->deliver);
+    io_defer(s->engine->loop, &s->r->deliver);
 }
 
 void dns_resolve_succeeded(struct dns_resolve *r)
@@ -219,10 +225,10 @@ void dns_resolve_succeeded(struct dns_resolve *r)
 void dns_resolve_cancel(struct dns_resolve *r)
 {
     struct dns_resolve_state *s = r->state;
+    io_defer_cancel(&r->deliver);
     if (s == NULL)
         return;
     r->state = NULL;
-    io_defer_cancel(&s->deliver);
     dns_lookup_done(&s->lookup);
     io_free_later(s->engine->loop, s);
 }

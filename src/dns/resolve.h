@@ -35,12 +35,13 @@ struct dns_resolve {
     uint64_t expires_ms;        /* loop time until which the answer is fresh */
     /* private */
     struct dns_resolve_state *state;
+    struct io_task deliver; /* what needs no server */
 };
 
 /*
- * host: a name (absolute, whatever a search list says) or an address literal. The struct is the
- * caller's and stays where it is until on_done or cancel. Each name fails within 5 s over all
- * groups.
+ * r is zeroed at first, with owner and on_done set. host: a name (absolute, whatever a search list
+ * says) or an address literal. The struct is the caller's and stays where it is until on_done or
+ * cancel. Each name fails within 5 s over all groups.
  */
 void dns_resolve_start(struct dns_resolve *r, struct dns_engine *e, struct str host, uint16_t port,
                        enum dns_policy policy);

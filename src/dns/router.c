@@ -12,18 +12,9 @@ static const struct dns_zone_rules rules[] = {
 
 /* The partitions' suffixes for DNS and for dual-stack names, and AWS's names inside a VPC. */
 static const char *const aws_zones[] = {
-    "amazonaws.com",
-    "api.aws",
-    "amazonaws.com.cn",
-    "api.amazonwebservices.com.cn",
-    "amazonaws.eu",
-    "c2s.ic.gov",
-    "sc2s.sgov.gov",
-    "cloud.adc-e.uk",
-    "csp.hci.ic.gov",
-    "aws.amazon.com",
-    "compute.internal",
-    "ec2.internal",
+    "amazonaws.com",  "api.aws",        "amazonaws.com.cn", "api.amazonwebservices.com.cn",
+    "amazonaws.eu",   "c2s.ic.gov",     "sc2s.sgov.gov",    "cloud.adc-e.uk",
+    "csp.hci.ic.gov", "aws.amazon.com", "compute.internal", "ec2.internal",
 };
 enum { N_AWS_ZONES = sizeof aws_zones / sizeof aws_zones[0] };
 
@@ -56,8 +47,8 @@ static struct dns_route *add_route(struct dns_routes *r, const struct dns_name *
     struct dns_route *route = &r->v[r->n++];
     *route = (struct dns_route){ .zone = *zone, .kind = kind, .from = from };
     dns_name_lower(&route->zone);
-    route->zone_hash = dns_shared_hash(
-        r->shared, str_of((const char *)route->zone.wire, route->zone.n));
+    route->zone_hash =
+        dns_shared_hash(r->shared, str_of((const char *)route->zone.wire, route->zone.n));
     return route;
 }
 
@@ -87,8 +78,7 @@ static bool add_group(struct dns_routes *r, struct dns_route *route, const char 
         addr_from_bytes(addr_family(&g->servers[i]->addr), ip, addr_port(&g->servers[i]->addr),
                         &list[i]);
     }
-    g->id = dns_shared_hash(r->shared,
-                            str_of((const char *)list, g->n_servers * sizeof list[0]));
+    g->id = dns_shared_hash(r->shared, str_of((const char *)list, g->n_servers * sizeof list[0]));
     route->n_groups++;
     return true;
 }
@@ -200,8 +190,7 @@ const struct dns_route *dns_routes_find(const struct dns_routes *r, const struct
 {
     const struct dns_route *best = NULL;
     for (size_t i = 0; i < r->n; i++)
-        if ((best == NULL || r->v[i].zone.n > best->zone.n) &&
-            dns_name_is_in(name, &r->v[i].zone))
+        if ((best == NULL || r->v[i].zone.n > best->zone.n) && dns_name_is_in(name, &r->v[i].zone))
             best = &r->v[i];
     return best;
 }

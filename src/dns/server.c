@@ -2,9 +2,9 @@
 
 void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t now_ms)
 {
-    *s = (struct dns_server){
-        .addr = *addr, .budget_at_ms = now_ms, .budget_milli = DNS_BUDGET_PER_S * 1000
-    };
+    *s = (struct dns_server){ .addr = *addr,
+                              .budget_at_ms = now_ms,
+                              .budget_milli = DNS_BUDGET_PER_S * 1000 };
     list_init(&s->node);
 }
 
@@ -78,8 +78,7 @@ bool dns_server_failed(struct dns_server *s, uint64_t now_ms)
 
 bool dns_server_wants_probes(const struct dns_server *s, uint64_t now_ms)
 {
-    return s->is_suspect && s->sample.name.n > 0 &&
-           now_ms <= s->used_ms + DNS_PROBED_WHILE_USED_MS;
+    return s->is_suspect && s->sample.name.n > 0 && now_ms <= s->used_ms + DNS_PROBED_WHILE_USED_MS;
 }
 
 bool dns_server_claim_probe(struct dns_server *s, uint64_t now_ms)

@@ -142,8 +142,7 @@ static bool has_changed(struct file *f)
     if (stat(f->path, &st) != 0)
         st = (struct stat){ 0 };
     bool is_same = st.st_ino == f->seen.st_ino && st.st_dev == f->seen.st_dev &&
-                   st.st_size == f->seen.st_size &&
-                   st.st_mtim.tv_sec == f->seen.st_mtim.tv_sec &&
+                   st.st_size == f->seen.st_size && st.st_mtim.tv_sec == f->seen.st_mtim.tv_sec &&
                    st.st_mtim.tv_nsec == f->seen.st_mtim.tv_nsec;
     f->seen = st;
     return !is_same;

@@ -6,7 +6,8 @@
  */
 #include "dns/shared.h"
 
-/* Reads both into s, for the first time or after our own addresses changed. False without memory. */
+/* Reads both into s, for the first time or after our own addresses changed. False without memory.
+ */
 bool dns_watch_read_first(struct dns_shared *s);
 
 /* NULL without memory. Where the directories cannot be watched, the five seconds remain. */
