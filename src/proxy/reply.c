@@ -61,7 +61,7 @@ static uint16_t write_body(struct buf *body, const struct reply *r, struct str *
     }
 }
 
-uint16_t reply_write(struct buf *out, const struct reply *r)
+uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_bytes)
 {
     static const struct http_head unread = { .minor = 1, .method = HTTP_OTHER_METHOD };
     const struct http_head *request = r->request != NULL ? r->request : &unread;
@@ -90,8 +90,8 @@ uint16_t reply_write(struct buf *out, const struct reply *r)
         cors_write(out, r->request, r->expose);
     rewrite_connection(out, request, r->keep_alive);
     buf_append(out, STR("\r\n"));
-    if (request->method != HTTP_HEAD)
-        buf_append(out, buf_str(&body));
+    *body_bytes = request->method == HTTP_HEAD ? 0 : body.n;
+    buf_append(out, str_first(buf_str(&body), *body_bytes));
     buf_done(&body);
     return status;
 }

@@ -13,5 +13,5 @@ struct reply {
     bool shows_detail; /* PENSTOCK_ERROR_DETAIL */
 };
 
-/* Head and body, the body left out for HEAD. Returns the status. */
-uint16_t reply_write(struct buf *out, const struct reply *r);
+/* Head and body, the body (of *body_bytes) left out for HEAD. Returns the status. */
+uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_bytes);

@@ -182,7 +182,7 @@ static enum tx_result step_reply(struct tx *tx)
             .keep_alive = tx->keep_alive,
             .shows_detail = tx->proxy->conf->error_detail,
         };
-        tx->status = reply_write(&tx->down.out, &reply);
+        tx->status = reply_write(&tx->down.out, &reply, &tx->down.body_bytes);
         tx->down.is_begun = tx->down.is_ended = true;
     }
     switch (pump_flush(tx)) {

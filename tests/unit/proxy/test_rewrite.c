@@ -123,6 +123,7 @@ static void test_error_is_s3_shaped_and_escaped(void **state)
     struct fault f = { .kind = FAULT_NONE };
     struct route r = route;
     struct buf out;
+    uint64_t n;
     buf_init(&out, 8192);
     read_request("GET /x HTTP/1.1\r\nHost: p\r\n\r\n", &head);
     fault_set(&f, FAULT_DNS_FAILED, "dns", "10.0.0.2 <NXDOMAIN>");
@@ -133,7 +134,7 @@ static void test_error_is_s3_shaped_and_escaped(void **state)
                            .expose = STR("ETag"),
                            .keep_alive = true,
                            .shows_detail = true };
-    assert_int_equal(reply_write(&out, &reply), 502);
+    assert_int_equal(reply_write(&out, &reply, &n), 502);
     buf_byte(&out, 0);
     assert_non_null(strstr(out.p, "<Code>DnsFailure</Code>"));
     assert_non_null(strstr(out.p, "10.0.0.2 &lt;NXDOMAIN&gt;"));
@@ -141,7 +142,7 @@ static void test_error_is_s3_shaped_and_escaped(void **state)
     assert_non_null(strstr(out.p, "<RequestId>00AB</RequestId>"));
     buf_clear(&out);
     reply.shows_detail = false;
-    reply_write(&out, &reply);
+    reply_write(&out, &reply, &n);
     buf_byte(&out, 0);
     assert_null(strstr(out.p, "10.0.0.2"));
     buf_done(&out);
@@ -152,10 +153,11 @@ static void test_head_gets_no_body(void **state)
     struct http_head head;
     struct route root = { .kind = ROUTE_ROOT };
     struct buf out;
+    uint64_t n;
     buf_init(&out, 4096);
     read_request("HEAD / HTTP/1.1\r\nHost: p\r\n\r\n", &head);
     struct reply reply = { .request = &head, .route = &root, .keep_alive = true };
-    assert_int_equal(reply_write(&out, &reply), 200);
+    assert_int_equal(reply_write(&out, &reply, &n), 200);
     assert_text(&out, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\n");
 }
 
