@@ -265,7 +265,12 @@ static struct io_tls *new_tls(const SSL_METHOD *method, bool is_client, struct f
         return NULL;
     }
     SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /*
+     * RELEASE_BUFFERS: an idle connection holds no 80 KiB. Measured on loopback, 1 KiB to 4 MiB a
+     * response, 1 to 200 connections: it costs no time and the memory is used again sooner.
+     */
+    SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                 SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(t->ctx, 1);
     SSL_CTX_set_default_read_buffer_len(t->ctx, READ_BUFFER_BYTES);
     return t;

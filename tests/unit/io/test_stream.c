@@ -470,6 +470,45 @@ static void test_sessions_are_resumed(void **state)
     end_close(&s);
 }
 
+static void test_tls_1_2(void **state)
+{
+    struct rig *r = *state;
+    struct end c, s;
+    serve(r, &r->ca, "DNS:s3.test", 30);
+    for (int i = 0; i < 3; i++) {
+        plain_open(r, &c, &s);
+        start(&c, r->client, "s3.test");
+        start(&s, r->server, "");
+        SSL_set_max_proto_version(s.s->ssl, TLS1_2_VERSION);
+        TURN_UNTIL(r, !c.is_handshaking && !s.is_handshaking);
+        assert_true(c.is_open && s.is_open);
+        assert_int_equal(SSL_session_reused(c.s->ssl), i > 0);
+        send_and_compare(r, &s, &c, 100000);
+        send_and_compare(r, &c, &s, 100000);
+        end_close(&c);
+        end_close(&s);
+    }
+}
+
+static void test_tls_1_1_is_refused(void **state)
+{
+    struct rig *r = *state;
+    struct end c, s;
+    serve(r, &r->ca, "DNS:s3.test", 30);
+    plain_open(r, &c, &s);
+    start(&c, r->client, "s3.test");
+    start(&s, r->server, "");
+    assert_int_equal(SSL_set_cipher_list(s.s->ssl, "ALL:@SECLEVEL=0"), 1);
+    SSL_set_min_proto_version(s.s->ssl, TLS1_VERSION);
+    SSL_set_max_proto_version(s.s->ssl, TLS1_1_VERSION);
+    TURN_UNTIL(r, !c.is_handshaking);
+    assert_int_equal(c.fault.kind, FAULT_TLS_FAILED);
+    if (strstr(c.fault.detail, "version") == NULL)
+        fail_msg("%s", c.fault.detail);
+    end_close(&c);
+    end_close(&s);
+}
+
 /* Two tickets arrive on a connection that waits: no bytes and no end. */
 static void test_tickets_are_not_data(void **state)
 {
@@ -638,6 +677,8 @@ int main(void)
         T(test_reset),
         T(test_garbage_in_the_stream),
         T(test_sessions_are_resumed),
+        T(test_tls_1_2),
+        T(test_tls_1_1_is_refused),
         T(test_tickets_are_not_data),
         T(test_bytes_inside_tls_are_told_of),
         T(test_backpressure),
