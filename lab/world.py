@@ -83,6 +83,8 @@ class World:
         self.dead_host = n.host("dead", CLOSED + "/16", BLACKHOLE + "/16", SINKHOLE + "/16")
         self.dead_host.nft(f"add rule inet lab in ip daddr {BLACKHOLE} drop")
         self.registry_host = n.host("registry", REGISTRY + "/16")
+        self.bare_host = n.host("bare", "10.0.1.66/16")
+        self.bare_host.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
         self.instances = []
         self._servers()
 

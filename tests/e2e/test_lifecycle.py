@@ -1,0 +1,221 @@
+"""Start, settings, drain."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from helpers import ORIGIN, Conn, eventually, fetch, request_bytes
+from lab import http
+from lab import origin as o
+from lab.penstock import binary
+
+MIB = 1 << 20
+
+
+def run(world, *args, env=None, timeout=10):
+    base = {"PATH": os.environ["PATH"]}
+    with world.penstock_host.enter():
+        return subprocess.run([binary(), *args], env={**base, **(env or {})}, capture_output=True, text=True,
+                              timeout=timeout, check=False, cwd="/")
+
+
+@pytest.mark.parametrize("value", [
+    None, "", "registry.stk", "ftp://registry.stk", "http://", "http:///x", "http://user:pw@registry.stk",
+    "http://registry.stk:99999", "http://reg istry", "//registry.stk", "http://registry.stk:x"])
+def test_registry_url_wrong(world, value):
+    env = {"PENSTOCK_LISTEN": ":8070", "PENSTOCK_ADMIN": "off"}
+    if value is not None:
+        env["INTERNAL_REGISTRY_URL"] = value
+    done = run(world, "serve", env=env)
+    assert done.returncode == 1
+    said = (done.stdout + done.stderr).strip()
+    assert len(said.splitlines()) == 1 and "INTERNAL_REGISTRY_URL" in said, said
+    assert "pw" not in said.replace("://", "")
+
+
+@pytest.mark.parametrize("value", ["http://registry.stk/", "http://registry.stk///", "https://registry.stk:8443/base",
+                                   "http://10.0.4.10", "http://[fd00::1]:80", "http://not-there-yet.stk"])
+def test_registry_url_right(start, value):
+    proxy = start(INTERNAL_REGISTRY_URL=value)
+    assert fetch(proxy, "GET", "/").body == b"S3 Proxy"
+
+
+@pytest.mark.parametrize("key, value", [
+    ("PENSTOCK_LISTEN", "nonsense"), ("PENSTOCK_MAX_BODY", "10X"), ("PENSTOCK_DNS_AWS", "maybe"),
+    ("PENSTOCK_CA_FILE", "/nowhere.pem"), ("PENSTOCK_DNS_SERVERS", "not-an-address"),
+    ("PENSTOCK_ALLOW_ADDRESSES", "10.0.0.0/99"), ("PENSTOCK_NO_SUCH_SETTING", "x")])
+def test_settings_wrong(world, key, value):
+    env = {"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_LISTEN": ":8070", "PENSTOCK_ADMIN": "off",
+           key: value}
+    done = run(world, "serve", env=env)
+    assert done.returncode == 1
+    said = (done.stdout + done.stderr).strip()
+    assert len(said.splitlines()) == 1 and key in said, said
+
+
+def test_port_taken(world, proxy):
+    done = run(world, "serve", env={"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_LISTEN": ":80",
+                                    "PENSTOCK_ADMIN": "off"})
+    assert done.returncode == 1
+    said = (done.stdout + done.stderr).strip()
+    assert "80" in said and "in use" in said.lower(), said
+
+
+def test_config_check_and_show(world, tmp_path):
+    env = {"INTERNAL_REGISTRY_URL": "http://registry.stk/", "PENSTOCK_MAX_BODY": "1G"}
+    assert run(world, "config", "check", env=env).returncode == 0
+    shown = run(world, "config", "show", env=env)
+    assert shown.returncode == 0 and "http://registry.stk" in shown.stdout and "PENSTOCK_LISTEN" in shown.stdout
+    assert run(world, "config", "check", env={}).returncode == 1
+
+
+def test_config_file(world, start, tmp_path):
+    good = tmp_path / "good.yaml"
+    good.write_text("PENSTOCK_MAX_BODY: 2K\nINTERNAL_REGISTRY_URL: http://registry.stk\n")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("INTERNAL_REGISTRY_URL: http://registry.stk\nPENSTOCK_MAX_BODIES: 2K\n")
+    assert run(world, "config", "check", "--config", str(good)).returncode == 0
+    wrong = run(world, "config", "check", "--config", str(bad))
+    said = (wrong.stdout + wrong.stderr).strip()
+    assert wrong.returncode == 1 and "PENSTOCK_MAX_BODIES" in said and "2" in said and len(said.splitlines()) == 1
+    proxy = start(args=("serve", "--config", str(good)))
+    assert fetch(proxy, "PUT", f"/{ORIGIN}/life/x", body=b"x" * 2049).status == 413
+    proxy = start(args=("serve", "--config", str(good)), MAX_BODY="1K")
+    assert fetch(proxy, "PUT", f"/{ORIGIN}/life/x", body=b"x" * 1025).status == 413, "the environment comes first"
+
+
+def test_ipv6_and_ipv4(world, proxy):
+    for ip in ("fd00:1::10", "10.0.1.10"):
+        with Conn(proxy, ip=ip) as conn:
+            assert conn.ask("GET", "/").body == b"S3 Proxy"
+
+
+def test_without_ipv6_it_listens_on_ipv4(world, start):
+    usual, world.penstock_host = world.penstock_host, world.bare_host
+    try:
+        proxy = start()
+        assert fetch(proxy, "GET", "/").body == b"S3 Proxy"
+    finally:
+        world.penstock_host = usual
+
+
+def test_listen_on_several(world, start):
+    proxy = start(LISTEN="10.0.1.10:8061,[fd00:1::10]:8062", port=8061)
+    assert fetch(proxy, "GET", "/").status == 200
+    proxy.port = 8062
+    with Conn(proxy, ip="fd00:1::10") as conn:
+        assert conn.ask("GET", "/").status == 200
+    with pytest.raises(OSError):
+        Conn(proxy, ip="10.0.1.10")
+
+
+def test_livez(world, start):
+    proxy = start()
+    ip, port = proxy.env["PENSTOCK_ADMIN"].split(":")
+    with world.penstock_host.connect((ip, int(port))) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert http.read_response(http.Wire(sock)).status == 200
+    with pytest.raises(OSError):
+        world.client.connect((proxy.ip, int(port)), timeout=1)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_drain(world, start, sig):
+    """Idle connections and listeners close at once; what is in flight finishes, downloads and uploads."""
+    world.origin.reset_hooks()
+    world.origin.put("/life/object", b"x" * 1000)
+    go, reached = threading.Event(), threading.Barrier(3)
+
+    def respond(request, wire):
+        if request.method == "GET":
+            wire.sock.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+            reached.wait(10)
+            go.wait(10)
+            wire.sock.sendall(b"x" * 500)
+            return True
+        reached.wait(10)
+        return False
+    world.origin.respond = respond
+    proxy = start()
+    idle = Conn(proxy)
+    assert idle.ask("GET", "/").status == 200
+    down, up = Conn(proxy), Conn(proxy)
+    down.send(request_bytes("GET", f"/{ORIGIN}/life/object"))
+    up.send(b"PUT /%s/life/up HTTP/1.1\r\nHost: p\r\nContent-Length: 10\r\n\r\nhello" % ORIGIN.encode())
+    reached.wait(10)
+    proxy.process.send_signal(sig)
+    assert idle.ended(2)
+
+    def refused():
+        try:
+            Conn(proxy, timeout=1).sock.close()
+            return False
+        except OSError:
+            return True
+    eventually(refused, 3, "the listener closes")
+    assert proxy.process.poll() is None
+    go.set()
+    up.send(b"world")
+    assert down.response().clean
+    assert up.response("PUT").status == 200
+    assert down.ended(3) and up.ended(3)
+    assert proxy.process.wait(5) == 0
+
+
+def test_drain_has_an_end(world, start):
+    world.origin.reset_hooks()
+    hang = threading.Event()
+    world.origin.respond = lambda request, wire: hang.wait(20)
+    proxy = start(DRAIN_TIMEOUT_MS="500")
+    conn = Conn(proxy)
+    conn.send(request_bytes("GET", f"/{ORIGIN}/life/object"))
+    eventually(lambda: world.origin.requests, what="the request at S3")
+    began = time.monotonic()
+    proxy.term()
+    assert proxy.process.wait(5) == 0 and time.monotonic() - began < 3
+    hang.set()
+    assert conn.ended()
+
+
+def test_fast_stop_when_idle(start):
+    proxy = start()
+    assert fetch(proxy, "GET", "/").status == 200
+    began = time.monotonic()
+    proxy.term()
+    assert proxy.process.wait(5) == 0 and time.monotonic() - began < 1
+
+
+def test_every_log_line_is_json(proxy):
+    fetch(proxy, "GET", "/")
+    for line in proxy.output().splitlines()[:200]:
+        json.loads(line)
+
+
+def test_read_only_root_and_no_rights(world, start, tmp_path):
+    """It writes nothing anywhere: no file of its own is open for writing but stdout."""
+    proxy = start()
+    assert fetch(proxy, "PUT", f"/{ORIGIN}/life/ro", body=b"x" * MIB).status == 200
+    folder = f"/proc/{proxy.process.pid}/fd"
+    for fd in os.listdir(folder):
+        try:
+            target = os.readlink(f"{folder}/{fd}")
+        except OSError:
+            continue
+        if target.startswith("/") and target not in ("/dev/null", proxy.log):
+            with open(f"/proc/{proxy.process.pid}/fdinfo/{fd}") as f:
+                flags = int(next(x for x in f if x.startswith("flags")).split()[1], 8)
+            assert flags & 3 == os.O_RDONLY, target
+
+
+def test_large_upload_leaves_no_temporary_file(world, start):
+    world.origin.reset_hooks()
+    proxy = start()
+    data = o.random_bytes(40 * MIB, seed=40)
+    assert fetch(proxy, "PUT", f"/{ORIGIN}/life/big", body=data).status == 200
+    assert world.origin.objects["/life/big"].data == data
+    assert proxy.rss_kib() < 64 * 1024
