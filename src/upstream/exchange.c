@@ -46,9 +46,15 @@ static void attach(struct exchange *x, struct connection *c, bool is_reused)
         x->holds_all = false;
 }
 
-static void tell_later(struct exchange *x)
+void exchange_fail_later(struct exchange *x, enum fault_kind kind, const char *step)
 {
+    fault_set(&x->fault, kind, step, NULL);
     x->state = EXCHANGE_BROKEN;
+    x->has_news = true;
+    if (!x->conn) {
+        dial_free(x->dial);
+        x->dial = NULL;
+    }
     io_defer(x->up->loop, &x->later);
 }
 
@@ -78,20 +84,18 @@ static void dial_start(struct exchange *x, const struct addr *avoid)
     x->explain = NULL;
     x->state = EXCHANGE_DIALLING;
     x->dial = dial_new(x->pool, avoid, x, on_dialled);
-    if (!x->dial) {
-        fault_set(&x->fault, FAULT_NO_MEMORY, "connect", NULL);
-        tell_later(x);
-    }
+    if (!x->dial)
+        exchange_fail_later(x, FAULT_NO_MEMORY, "connect");
 }
 
 static void on_later(struct io_task *t)
 {
     struct exchange *x = LIST_ENTRY(t, struct exchange, later);
-    if (x->state == EXCHANGE_BROKEN)
+    if (x->has_news)
         exchange_tell(x, EXCHANGE_FAILED);
     else if (x->state == EXCHANGE_AWAITS_HEAD && x->is_send_dead)
         exchange_on_readable(x);
-    else if (x->conn && !x->is_blocked)
+    else if (x->conn && x->state != EXCHANGE_BROKEN && !x->is_blocked)
         exchange_flush(x);
 }
 
@@ -115,7 +119,7 @@ static void reset(struct exchange *x, struct upstream *u, const struct exchange_
     buf_init(&x->tail, HTTP_TRAILER_BYTES + 16);
     exchange_send_rewind(x);
     x->holds_all = true;
-    x->has_chunks = x->wants_room = false;
+    x->has_chunks = x->wants_room = x->has_news = false;
     x->is_body_given = !has_body(x) && request->framing != HTTP_CHUNKED;
     http1_body_init(&x->body, HTTP_NO_BODY, 0);
     x->data = (struct str){ 0 };
@@ -129,8 +133,7 @@ void exchange_start(struct exchange *x, struct upstream *u, const struct exchang
     reset(x, u, request);
     x->pool = pool_get(u, &request->origin);
     if (!x->pool) {
-        fault_set(&x->fault, FAULT_NO_MEMORY, "connect", NULL);
-        tell_later(x);
+        exchange_fail_later(x, FAULT_NO_MEMORY, "connect");
         return;
     }
     uint64_t max_idle_ms = u->conf->upstream_idle_ms;
@@ -177,6 +180,7 @@ void exchange_break(struct exchange *x, const struct fault *f)
     if (is_elsewhere) {
         x->is_elsewhere = true;
         x->fault = *f;
+        addr_book_slow(&x->pool->book, &x->addr, io_now_ms(x->up->loop));
     }
     connection_close(x->conn);
     x->conn = NULL;

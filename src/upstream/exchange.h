@@ -71,6 +71,7 @@ struct exchange {
     struct exchange_request request;
     struct io_task later; /* what must not happen inside the owner's call */
     uint8_t state;        /* enum exchange_state */
+    bool has_news;        /* FAILED is to be told */
     /* sending, in this order: head, held, frame, the owner's bytes, tail */
     struct io_block held; /* body as it goes out, from its first byte while holds_all */
     struct buf tail;      /* last chunk and trailers */

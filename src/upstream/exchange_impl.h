@@ -23,6 +23,8 @@ void exchange_on_deadline(struct exchange *x);
 bool exchange_tell(struct exchange *x, enum exchange_event e);
 /* The exchange cannot go on: retries, or tells the owner. Not inside the owner's call. */
 void exchange_break(struct exchange *x, const struct fault *f);
+/* The same from inside the owner's call. */
+void exchange_fail_later(struct exchange *x, enum fault_kind kind, const char *step);
 /* Asks the stream for what is waited for. */
 void exchange_set_wants(struct exchange *x);
 

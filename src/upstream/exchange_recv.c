@@ -43,7 +43,8 @@ static bool parse_heads(struct exchange *x)
     struct io_block *in = &x->conn->in;
     while (io_block_n(in) > 0) {
         size_t used;
-        struct fault f = { 0 };
+        struct fault f;
+        fault_clear(&f);
         enum http_parse r =
             http1_parse_response(str_of(in->p + in->start, io_block_n(in)), &x->scanned,
                                  x->request.method, &x->head, &used, &f);
@@ -93,10 +94,13 @@ static void head_is_missing(struct exchange *x, enum io_result r, struct fault *
         io_block_give(x->up->loop, in);
     if (r == IO_AGAIN && !x->is_send_dead)
         return;
-    if (r == IO_EOF)
-        fault_set(f, FAULT_UPSTREAM_CLOSED, "head", "%s",
-                  x->has_bytes ? "inside the response head" : "before a response");
-    fault_set(f, FAULT_UPSTREAM_RESET, "send", "the origin took no more of the request");
+    if (x->is_send_dead && f->kind != FAULT_UPSTREAM_RESET) {
+        /* The failed write has taken the socket's error, so the read sees but an end. */
+        fault_clear(f);
+        fault_set(f, FAULT_UPSTREAM_RESET, "send", "the origin took no more of the request");
+    }
+    fault_set(f, FAULT_UPSTREAM_CLOSED, "head", "%s",
+              x->has_bytes ? "inside the response head" : "before a response");
     exchange_break(x, f);
 }
 
@@ -104,7 +108,8 @@ static void recv_head(struct exchange *x)
 {
     for (;;) {
         struct io_block *in = &x->conn->in;
-        struct fault f = { 0 };
+        struct fault f;
+        fault_clear(&f);
         size_t n = 0;
         if (!io_block_take(x->up->loop, in, IO_BLOCK_64K)) {
             fault_set(&f, FAULT_NO_MEMORY, "head", NULL);

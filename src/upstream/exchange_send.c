@@ -170,7 +170,8 @@ static size_t send_some(struct exchange *x, struct str data)
     size_t taken = 0;
     for (;;) {
         struct iovec v[N_PIECES], full[N_PIECES];
-        struct fault f = { 0 };
+        struct fault f;
+        fault_clear(&f);
         size_t put = 0, n = gather(x, data, v);
         if (n == 0)
             break;
@@ -219,7 +220,7 @@ void exchange_on_writable(struct exchange *x)
 
 size_t exchange_write(struct exchange *x, struct str data)
 {
-    if (x->state == EXCHANGE_IDLE || x->state == EXCHANGE_BROKEN || x->is_send_dead)
+    if (data.n == 0 || x->state == EXCHANGE_IDLE || x->state == EXCHANGE_BROKEN)
         return data.n;
     assert(!x->is_body_given);
     size_t taken = 0;
@@ -228,10 +229,10 @@ size_t exchange_write(struct exchange *x, struct str data)
         if (x->conn && taken < data.n)
             x->holds_all = false;
     }
-    if (x->conn && !x->is_blocked)
+    if (x->conn && !x->is_blocked && !x->is_send_dead)
         taken += send_some(x, str_from(data, taken));
     if (x->is_send_dead)
-        return data.n;
+        return data.n; /* while all of it is held, it may still go on another connection */
     x->wants_room = taken < data.n;
     return taken;
 }
@@ -249,7 +250,7 @@ void exchange_write_end(struct exchange *x, struct str trailers)
         buf_append(&x->tail, STR("\r\n"));
     }
     if (x->tail.failed) {
-        x->is_send_dead = true; /* without its end the body is cut, as it must be */
+        exchange_fail_later(x, FAULT_NO_MEMORY, "send");
         return;
     }
     if (x->conn && !x->is_blocked)

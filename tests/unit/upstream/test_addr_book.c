@@ -27,9 +27,12 @@ static void order_is(const struct addr_book *b, const unsigned *answer, unsigned
     }
 }
 #define ORDER(b, now, answer, ...)                                                                 \
-    order_is(b, (unsigned[]) answer, sizeof((unsigned[])answer) / sizeof(unsigned), now,           \
+    order_is(b, (unsigned[])answer, sizeof((unsigned[])answer) / sizeof(unsigned), now,            \
              (unsigned[]){ __VA_ARGS__ }, sizeof((unsigned[]){ __VA_ARGS__ }) / sizeof(unsigned))
-#define LIST(...) { __VA_ARGS__ }
+#define LIST(...)                                                                                  \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 static void seen(struct addr_book *b, unsigned last, uint64_t now)
 {
