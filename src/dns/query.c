@@ -446,8 +446,13 @@ bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes 
 
 void dns_wait_cancel(struct dns_wait *w)
 {
-    if (w->query != NULL)
+    struct dns_query *q = w->query;
+    if (q != NULL) {
         list_remove(&w->node);
+        /* Nobody waits: it ends in its own time, when its attempts are late. */
+        if (list_is_empty(&q->waiters) && !list_is_empty(&q->node))
+            io_timer_arm(q->engine->loop, &q->timer, 1);
+    }
     w->query = NULL;
     dns_set_unref(w->set);
     w->set = NULL;

@@ -10,7 +10,7 @@
  */
 #include "dns/exchange.h"
 
-enum { DNS_MAX_ATTEMPTS = 6, DNS_QUERY_MS = 4500, DNS_SUSPECT_MS = 2000 };
+enum { DNS_MAX_ATTEMPTS = 6, DNS_QUERY_MS = 4000, DNS_SUSPECT_MS = 2000 };
 
 struct dns_query;
 
