@@ -386,8 +386,8 @@ static inline struct io_tls *server_tls(const struct pki *ca, const char *san)
     return t;
 }
 
-/* hosts: lines of a hosts file; extra: a setting, or NULL. */
-static inline struct rig *rig_new(const char *hosts, char *extra)
+/* hosts: lines of a hosts file; dns: three settings, or NULL for no DNS that answers. */
+static inline struct rig *rig_new(const char *hosts, char *const *dns)
 {
     struct rig *r = calloc(1, sizeof *r);
     struct fault f = { 0 };
@@ -401,10 +401,10 @@ static inline struct rig *rig_new(const char *hosts, char *extra)
     snprintf(hosts_setting, sizeof hosts_setting, "PENSTOCK_HOSTS_FILE=%s", r->hosts);
     char *env[] = { (char *)"INTERNAL_REGISTRY_URL=http://registry.test",
                     (char *)"PENSTOCK_ALLOW_ADDRESSES=127.0.0.0/8,::1",
-                    (char *)"PENSTOCK_DNS_AWS=off",
-                    (char *)"PENSTOCK_DNS_SERVERS=127.0.0.1:9",
                     hosts_setting,
-                    extra,
+                    dns ? dns[0] : (char *)"PENSTOCK_DNS_AWS=off",
+                    dns ? dns[1] : (char *)"PENSTOCK_DNS_SERVERS=127.0.0.1:9",
+                    dns ? dns[2] : NULL,
                     NULL };
     r->conf = conf_load(env, NULL, &errors);
     if (!r->conf)

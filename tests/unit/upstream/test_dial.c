@@ -318,6 +318,111 @@ static void connections_of_forgotten_addresses_are_closed(void **state)
     assert_int_equal(upstream_count(r->up).n_idle, 0);
 }
 
+/* ---- the next group's answer ---- */
+
+/* A DNS server that gives one IPv4 address for every name. */
+struct name_server {
+    uv_udp_t udp;
+    uint8_t ip[4];
+    uint16_t port;
+    unsigned n_questions;
+    char in[2048];
+};
+
+static void on_alloc(uv_handle_t *h, size_t n, uv_buf_t *b)
+{
+    struct name_server *s = h->data;
+    *b = uv_buf_init(s->in, sizeof s->in);
+}
+
+static void on_question(uv_udp_t *u, ssize_t n, const uv_buf_t *b, const struct sockaddr *from,
+                        unsigned flags)
+{
+    struct name_server *s = u->data;
+    if (n < 17 || !from)
+        return;
+    size_t end = 12;
+    while (end < (size_t)n && b->base[end] != 0)
+        end += (uint8_t)b->base[end] + 1u;
+    end += 5;
+    assert_true(end <= (size_t)n);
+    s->n_questions++;
+    bool is_a = b->base[end - 3] == 1;
+    char out[2048];
+    memcpy(out, b->base, end);
+    memcpy(out + 2, "\x81\x80\0\1\0\0\0\0\0\0", 10);
+    out[7] = (char)is_a;
+    if (is_a) {
+        memcpy(out + end, "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4", 12);
+        memcpy(out + end + 12, s->ip, 4);
+        end += 16;
+    }
+    uv_buf_t reply = uv_buf_init(out, (unsigned)end);
+    uv_udp_try_send(u, &reply, 1, from);
+}
+
+static void name_server_open(struct name_server *s, uv_loop_t *l, unsigned last)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int n = sizeof at;
+    *s = (struct name_server){ .ip = { 127, 0, 0, (uint8_t)last } };
+    uv_udp_init(l, &s->udp);
+    s->udp.data = s;
+    assert_int_equal(uv_udp_bind(&s->udp, (struct sockaddr *)&at, 0), 0);
+    assert_int_equal(uv_udp_getsockname(&s->udp, (struct sockaddr *)&at, &n), 0);
+    s->port = ntohs(at.sin_port);
+    uv_udp_recv_start(&s->udp, on_alloc, on_question);
+}
+
+static void an_answer_that_cannot_be_connected_to_is_no_answer(void **state)
+{
+    uv_loop_t ports; /* the settings want the ports before the rig has its loop */
+    struct name_server corporate, amazon;
+    char system[64], vpc[64];
+    uv_loop_init(&ports);
+    name_server_open(&corporate, &ports, 2);
+    name_server_open(&amazon, &ports, 3);
+    snprintf(system, sizeof system, "PENSTOCK_DNS_SERVERS=127.0.0.1:%u", corporate.port);
+    snprintf(vpc, sizeof vpc, "PENSTOCK_DNS_AWS_SERVERS=127.0.0.1:%u", amazon.port);
+    char *const dns[] = { (char *)"PENSTOCK_DNS_AWS=on", system, vpc };
+    struct rig *r = rig_new("", dns);
+    origin_open(r, &r->origin, "127.0.0.3", 0, false, answer_all);
+    struct addr good = ip("127.0.0.3", port_of(r));
+    struct call c = { .request =
+                          get_from(origin_at("s3.eu-west-1.amazonaws.com", port_of(r), false)) };
+    for (int i = 0; i < 2; i++) {
+        call_start(r, &c);
+        for (int turns = 0; turns < 3000 && !is_settled(&c); turns++) {
+            turn_ms(r, 1);
+            uv_run(&ports, UV_RUN_NOWAIT);
+        }
+        if (!c.is_whole)
+            fail_msg("%s: %s", fault_row(c.x.fault.kind)->name, c.x.fault.detail);
+        assert_true(addr_eq(&c.x.addr, &good));
+        assert_non_null(c.x.explain);
+        exchange_cancel(&c.x);
+        buf_done(&c.body);
+    }
+    assert_true(corporate.n_questions > 0);
+    assert_true(amazon.n_questions > 0);
+    origin_close(&r->origin);
+    struct pool *p = pool_at(r, &c.request.origin);
+    memset(&p->book, 0, sizeof p->book);
+    call_start(r, &c);
+    for (int turns = 0; turns < 3000 && !is_settled(&c); turns++) {
+        turn_ms(r, 1);
+        uv_run(&ports, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(c.x.fault.kind, FAULT_CONNECT_REFUSED);
+    assert_non_null(strstr(c.x.fault.detail, "DNS: "));
+    call_done(&c);
+    rig_free(r);
+    uv_close((uv_handle_t *)&corporate.udp, NULL);
+    uv_close((uv_handle_t *)&amazon.udp, NULL);
+    uv_run(&ports, UV_RUN_DEFAULT);
+    uv_loop_close(&ports);
+}
+
 static void pools_are_bounded(void **state)
 {
     struct rig *r = *state;
@@ -344,6 +449,7 @@ int main(void)
         TEST(an_expired_name_is_refreshed_behind_the_request),
         TEST(connections_of_forgotten_addresses_are_closed),
         TEST(pools_are_bounded),
+        cmocka_unit_test(an_answer_that_cannot_be_connected_to_is_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
