@@ -74,6 +74,26 @@ def start(world):
     starter.stop()
 
 
+@pytest.fixture
+def moto(world, proxy):
+    world.moto.requests.clear()
+    return world.moto
+
+
+@pytest.fixture
+def s3rver(world, proxy):
+    world.s3rver.requests.clear()
+    return world.s3rver
+
+
+@pytest.fixture(scope="session")
+def bucket(world, proxy):
+    from clients import through
+    through.client("us-west-2").create_bucket(
+        Bucket="e2e", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    return "e2e"
+
+
 @pytest.fixture(autouse=True)
 def healthy(request):
     """Every test begins and ends with servers in their usual state."""

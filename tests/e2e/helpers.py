@@ -2,7 +2,7 @@
 
 import time
 
-from lab import http
+from lab import http, sigv4
 
 S3RVER = "s3.us-east-1.amazonaws.com"
 MOTO = "s3.us-west-2.amazonaws.com"
@@ -77,6 +77,21 @@ def eventually(condition, timeout=10.0, what="the condition"):
         time.sleep(0.01)
 
 
+def occupy(proxy, n):
+    """n connections that have been served and stay open. Earlier ones may still be counted for a moment."""
+    conns = []
+
+    def one_more():
+        conn = Conn(proxy)
+        if conn.ask("GET", "/").status == 200:
+            conns.append(conn)
+        else:
+            conn.sock.close()
+        return len(conns) == n
+    eventually(one_more, 5, f"{n} connections")
+    return conns
+
+
 def check_cors(resp, allow_headers=None, allow_method=None):
     """Exactly one of each CORS header, as the contract has them."""
     h = resp.headers
@@ -93,3 +108,13 @@ def error_of(resp):
     root = tree.fromstring(resp.body)
     assert root.tag == "Error", resp.body
     return root.findtext("Code"), root.findtext("Message")
+
+
+def signed_right(requests, kinds=("header",)):
+    """All of these requests arrived complete, with signatures and payload digests that hold."""
+    assert requests
+    for r in requests:
+        assert r.verdict.error is None and r.verdict.kind in kinds, (r.head, r.verdict.kind, r.verdict.error)
+        assert r.complete, r.head
+        sigv4.payload_of(r)
+    return requests

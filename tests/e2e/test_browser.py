@@ -10,9 +10,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import helpers
-from lab import http, origin, sigv4
+from helpers import signed_right
+from lab import origin
 from lab.s3 import NODE
-from test_clients import bucket, moto, signed_right  # noqa: F401 (fixtures)
 
 PAGE = b"""<!doctype html><meta charset=utf-8><title>catalog</title>
 <script src=/aws-sdk.js></script><script src=/through.js></script><script src=/page.js></script>"""
@@ -49,7 +49,7 @@ def catalog(world):
 
 
 @pytest.fixture(scope="module")
-def seen(world, proxy, catalog, bucket):  # noqa: F811
+def seen(world, proxy, catalog, bucket):
     """Everything in one run of the browser: what the page's script saw."""
     world.origin.reset_hooks()
     world.moto.requests.clear()

@@ -1,6 +1,7 @@
 """Real S3 clients through penstock. Signatures are checked by the gate before the S3 servers (lab/s3.py), which
 also keeps what arrived, so that it can be compared with what was sent."""
 
+import base64
 import hashlib
 import json
 import os
@@ -8,12 +9,12 @@ import subprocess
 import sys
 import urllib.parse
 import zlib
-import base64
 
 import pytest
 
 import helpers
 from clients import through
+from helpers import signed_right
 from lab import origin, sigv4
 from lab.s3 import NODE
 
@@ -27,35 +28,6 @@ def tool(*args, env=None, **kw):
     done = subprocess.run(args, env={**base, **KEYS, **(env or {})}, capture_output=True, timeout=120, check=False, **kw)
     assert done.returncode == 0, f"{args}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
-
-
-def signed_right(requests, kinds=("header",)):
-    """All of these requests arrived complete, with signatures and payload digests that hold."""
-    assert requests
-    for r in requests:
-        assert r.verdict.error is None and r.verdict.kind in kinds, (r.head, r.verdict.kind, r.verdict.error)
-        assert r.complete, r.head
-        sigv4.payload_of(r)
-    return requests
-
-
-@pytest.fixture
-def moto(world, proxy):
-    world.moto.requests.clear()
-    return world.moto
-
-
-@pytest.fixture
-def s3rver(world, proxy):
-    world.s3rver.requests.clear()
-    return world.s3rver
-
-
-@pytest.fixture(scope="session")
-def bucket(world, proxy):
-    through.client("us-west-2").create_bucket(
-        Bucket="e2e", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    return "e2e"
 
 
 @pytest.mark.parametrize("style", ["path", "virtual"])

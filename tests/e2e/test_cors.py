@@ -136,9 +136,7 @@ def test_502_unknown_name(proxy):
 
 def test_503_overload(start):
     proxy = start(MAX_CONNECTIONS="4")
-    idle = [Conn(proxy) for _ in range(4)]
-    for conn in idle:
-        assert conn.ask("GET", "/").status == 200
+    idle = helpers.occupy(proxy, 4)
     resp = fetch(proxy, "GET", f"/{ORIGIN}/b/k")
     assert resp.status == 503 and resp.headers.get("retry-after")
     assert resp.headers.all("access-control-allow-origin") == ["*"]

@@ -188,7 +188,7 @@ def test_refused_host_is_named_printably(proxy):
 
 # Region -> the address that DNS gives; none may be dialled.
 @pytest.mark.parametrize("region", [
-    "eu-central-1", "eu-central-2", "eu-south-1", "eu-south-2", "ca-central-1", "ca-west-1", *w.V6_REGIONS])
+    "eu-central-1", "eu-central-2", "eu-south-1", "eu-south-2", "ca-west-1", *w.V6_REGIONS])
 def test_addresses_that_are_never_dialled(world, proxy, region):
     """Metadata services, loopback, ourselves, multicast, and those inside IPv6, although DNS names them for S3."""
     with Capture(world.penstock_host) as wire:
@@ -197,6 +197,16 @@ def test_addresses_that_are_never_dialled(world, proxy, region):
     assert error_of(resp)[0] == "AccessDenied"
     check_cors(resp)
     assert not [p for p in wire.opened() if p[0] == "tcp" and p[2] != 53], wire.opened()
+
+
+def test_our_own_listener_is_never_dialled(world, start):
+    """DNS names penstock itself for S3, and it listens on 443: no loop."""
+    proxy = start(port=443)
+    with Capture(world.penstock_host) as wire:
+        resp = fetch(proxy, "GET", "/s3.ca-central-1.amazonaws.com/b/k")
+    assert resp.status == 403 and error_of(resp)[0] == "AccessDenied"
+    assert not [p for p in wire.opened() if p[0] == "tcp" and p[2] == 443]
+    assert len(proxy.access()) <= 1
 
 
 def test_only_the_good_address_of_a_mixed_answer(world, proxy, origin):

@@ -58,12 +58,13 @@ def test_settings_wrong(world, key, value):
     assert len(said.splitlines()) == 1 and key in said, said
 
 
-def test_port_taken(world, proxy):
-    done = run(world, "serve", env={"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_LISTEN": ":80",
-                                    "PENSTOCK_ADMIN": "off"})
+def test_port_taken(world):
+    with world.penstock_host.listen(8060):
+        done = run(world, "serve", env={"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_LISTEN": ":8060",
+                                        "PENSTOCK_ADMIN": "off"})
     assert done.returncode == 1
     said = (done.stdout + done.stderr).strip()
-    assert "80" in said and "in use" in said.lower(), said
+    assert len(said.splitlines()) == 1 and "8060" in said and "in use" in said.lower(), said
 
 
 def test_config_check_and_show(world, tmp_path):

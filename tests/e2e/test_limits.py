@@ -345,9 +345,7 @@ def test_slow_origin_holds_the_client_back(proxy, origin):
 
 def test_connections_per_client(start):
     proxy = start(MAX_CONNECTIONS_PER_CLIENT="3")
-    conns = [Conn(proxy) for _ in range(3)]
-    for conn in conns:
-        assert conn.ask("GET", "/").status == 200
+    conns = helpers.occupy(proxy, 3)
     assert fetch(proxy, "GET", "/").status == 503
     for conn in conns:
         conn.sock.close()
