@@ -93,7 +93,8 @@ void pool_on_idle_readable(struct connection *c)
 static void drain(struct pool *p)
 {
     p->epoch++;
-    LIST_EACH (it, after, &p->idle) {
+    for (struct list *it = p->idle.next, *after; it != &p->idle; it = after) {
+        after = it->next;
         struct connection *c = conn_of_pool_node(it);
         if (!has_good_addr(c))
             connection_close(c);

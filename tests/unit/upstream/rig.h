@@ -394,7 +394,7 @@ static inline struct rig *rig_new(const char *hosts, char *const *dns)
     struct buf errors;
     char hosts_setting[128];
     buf_init(&errors, 4096);
-    strcpy(r->hosts, "hosts-XXXXXX");
+    strcpy(r->hosts, P_tmpdir "/penstock-hosts-XXXXXX");
     int fd = mkstemp(r->hosts);
     assert_true(fd >= 0 && write(fd, hosts, strlen(hosts)) == (ssize_t)strlen(hosts));
     close(fd);
