@@ -123,9 +123,13 @@ static bool keep_soa(const struct dns_msg *m, const struct dns_name *at, struct 
             v->ttl_s = minimum;
         return true;
     }
+    return false;
+}
+
+static void cap_without_soa(struct dns_verdict *v)
+{
     if (v->n_kept == 0 || v->ttl_s > DNS_NO_SOA_TTL_S)
         v->ttl_s = DNS_NO_SOA_TTL_S;
-    return false;
 }
 
 static bool is_referral(const struct dns_msg *m)
@@ -157,12 +161,16 @@ static void judge_records(const struct dns_msg *m, const struct dns_question *q,
     if (v->outcome != DNS_ANSWERED && v->outcome != DNS_NXDOMAIN_OUTCOME)
         return;
     bool has_soa = keep_soa(m, &at, v);
-    if (v->outcome == DNS_NXDOMAIN_OUTCOME)
-        return;
-    if (v->n_cnames > 0 && !has_soa) {
+    if (v->outcome == DNS_ANSWERED && v->n_cnames > 0 && !has_soa) {
         v->is_open = true; /* the chain was left unfinished: ask for its end */
         v->tail = at;
-    } else if (v->n_cnames == 0 && !has_soa && is_referral(m)) {
+        return;
+    }
+    if (!has_soa)
+        cap_without_soa(v);
+    if (v->outcome == DNS_NXDOMAIN_OUTCOME)
+        return;
+    if (v->n_cnames == 0 && !has_soa && is_referral(m)) {
         v->outcome = DNS_LAME;
     } else {
         v->outcome = DNS_NODATA_OUTCOME;
