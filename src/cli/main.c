@@ -8,6 +8,8 @@
 
 static const struct cli_command commands[] = {
     { "serve", "[--config FILE]", "run the proxy until SIGTERM, SIGINT or SIGQUIT", cmd_serve },
+    { "demo", "[--dir PATH] [--listen ADDR:PORT]",
+      "run a private VPC in small on loopback, with the proxy in front", cmd_demo },
     { "config", "check|show|help [--config FILE] [--markdown]",
       "check the settings, show them, or list what there is", cmd_config },
 };

@@ -242,7 +242,7 @@ static bool add_entry(struct walk *w, size_t n_key, const struct stat *st)
 static bool leads_on(const struct walk *w, size_t n)
 {
     size_t common = n < w->prefix.n ? n : w->prefix.n;
-    return memcmp(w->key, w->prefix.p, common) == 0;
+    return common == 0 || memcmp(w->key, w->prefix.p, common) == 0;
 }
 
 static bool walk(struct walk *w, int parent, const char *folder, size_t n_key, unsigned depth);

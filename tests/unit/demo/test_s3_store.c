@@ -23,6 +23,7 @@ static int setup(void **state)
     folder_make(r->outside);
     snprintf(r->path, sizeof r->path, "%s/served", r->outside);
     folder_put(r->outside, "secret.txt", "secret");
+    assert_int_equal(mkdir(r->path, 0777), 0);
     folder_put(r->path, "a/b/deep.txt", "deep");
     folder_put(r->path, "top.txt", "top");
     assert_true(demo_store_open(&r->store, r->path, &f));
