@@ -39,22 +39,6 @@ char *buf_reserve(struct buf *b, size_t n)
     return b->p + b->n;
 }
 
-void buf_append(struct buf *b, struct str s)
-{
-    if (s.n == 0)
-        return;
-    char *to = buf_reserve(b, s.n);
-    if (to == NULL)
-        return;
-    memcpy(to, s.p, s.n);
-    b->n += s.n;
-}
-
-void buf_byte(struct buf *b, char c)
-{
-    buf_append(b, str_of(&c, 1));
-}
-
 void buf_u64(struct buf *b, uint64_t v)
 {
     char digits[20];

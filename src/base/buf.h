@@ -31,8 +31,20 @@ static inline struct str buf_str(const struct buf *b)
 /* Room for n more bytes, or NULL (and failed). The caller fills some of it and adds to b->n. */
 char *buf_reserve(struct buf *b, size_t n);
 
-void buf_append(struct buf *b, struct str s);
-void buf_byte(struct buf *b, char c);
+static inline void buf_append(struct buf *b, struct str s)
+{
+    char *to = s.n <= b->cap - b->n && !b->failed ? b->p + b->n : buf_reserve(b, s.n);
+    if (to == NULL || s.n == 0)
+        return;
+    memcpy(to, s.p, s.n);
+    b->n += s.n;
+}
+
+static inline void buf_byte(struct buf *b, char c)
+{
+    buf_append(b, str_of(&c, 1));
+}
+
 void buf_u64(struct buf *b, uint64_t v);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

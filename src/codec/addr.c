@@ -144,10 +144,38 @@ bool addr_eq(const struct addr *a, const struct addr *b)
     return addr_ip_eq(a, b) && addr_port(a) == addr_port(b);
 }
 
+/* Decimal without leading zeros; returns what is behind it. */
+static char *write_number(char *to, unsigned v)
+{
+    char digits[10];
+    int n = 0;
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    while (n > 0)
+        *to++ = digits[--n];
+    return to;
+}
+
+/* Access lines are full of these: no printf. */
+static char *write_v4(char *to, const uint8_t *ip)
+{
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            *to++ = '.';
+        to = write_number(to, ip[i]);
+    }
+    return to;
+}
+
 const char *addr_ip_text(const struct addr *a, char text[static ADDR_TEXT_BYTES])
 {
     size_t n;
     const uint8_t *ip = addr_bytes(a, &n);
+    if (a->sa.sa_family == AF_INET) {
+        *write_v4(text, ip) = 0;
+        return text;
+    }
     if (inet_ntop(a->sa.sa_family, ip, text, ADDR_TEXT_BYTES) == NULL)
         strcpy(text, "?");
     if (a->sa.sa_family == AF_INET6 && a->v6.sin6_scope_id != 0) {
@@ -161,6 +189,12 @@ const char *addr_text(const struct addr *a, char text[static ADDR_TEXT_BYTES])
 {
     char ip[ADDR_TEXT_BYTES];
     addr_ip_text(a, ip);
+    if (a->sa.sa_family == AF_INET) {
+        char *end = stpcpy(text, ip);
+        *end++ = ':';
+        *write_number(end, addr_port(a)) = 0;
+        return text;
+    }
     /* 45 bytes of address, 11 of zone, 8 of brackets and port, NUL: it always fits; the width says
      * so. */
     snprintf(text, ADDR_TEXT_BYTES, a->sa.sa_family == AF_INET6 ? "[%.55s]:%u" : "%.55s:%u", ip,

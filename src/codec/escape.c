@@ -34,11 +34,21 @@ static void append_u00(struct buf *out, uint8_t c)
     buf_append(out, str_of(escaped, sizeof escaped));
 }
 
+/* What a JSON string holds as it is, of ASCII. */
+static bool is_json_plain(char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 void escape_json(struct buf *out, struct str s)
 {
     size_t plain = 0; /* what stands before it is written */
     size_t i = 0;
     while (i < s.n) {
+        if (is_json_plain(s.p[i])) {
+            i++;
+            continue;
+        }
         uint32_t point = 0;
         size_t n = utf8_sequence(str_from(s, i), &point);
         /* 0x80-0x9f are control characters too: terminals obey U+009B. */

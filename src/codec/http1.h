@@ -139,3 +139,8 @@ void http1_write_request_line(struct buf *out, struct str method, struct str tar
 void http1_write_status_line(struct buf *out, unsigned status);
 /* `name: value CRLF`. */
 void http1_write_field(struct buf *out, struct str name, struct str value);
+/*
+ * Fields [from, to) of a parsed head, byte for byte as they came: lines of one head lie one behind
+ * the other, so that a run of them is one copy.
+ */
+void http1_copy_fields(struct buf *out, const struct http_head *head, unsigned from, unsigned to);

@@ -95,3 +95,14 @@ void http1_write_field(struct buf *out, struct str name, struct str value)
     *to++ = '\n';
     out->n += name.n + value.n + 4;
 }
+
+void http1_copy_fields(struct buf *out, const struct http_head *head, unsigned from, unsigned to)
+{
+    /* The last line may have white space behind its value, or no value to tell where it ends. */
+    if (to > from + 1) {
+        const char *first = head->fields[from].name.p, *end = head->fields[to - 1].name.p;
+        buf_append(out, str_of(first, (size_t)(end - first)));
+    }
+    if (to > from)
+        http1_write_field(out, head->fields[to - 1].name, head->fields[to - 1].value);
+}

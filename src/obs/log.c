@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +29,8 @@ static pthread_mutex_t stdout_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under stdout_lock. */
 static bool stdout_is_gone;
 static bool stdout_is_torn; /* its last byte so far is inside a line */
+/* Files and /dev/null always take everything: no poll, no pieces. Looked at once. */
+static enum { STDOUT_UNSEEN, STDOUT_MAY_BLOCK, STDOUT_NEVER_BLOCKS } stdout_kind;
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
@@ -49,6 +53,18 @@ void log_set_level(enum log_level level)
 bool log_is_on(enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&level_now, memory_order_relaxed);
+}
+
+static bool stdout_never_blocks(void)
+{
+    if (stdout_kind == STDOUT_UNSEEN) {
+        struct stat st = { 0 };
+        bool is_known = fstat(STDOUT_FILENO, &st) == 0;
+        bool is_null = S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+        stdout_kind =
+            is_known && (is_null || S_ISREG(st.st_mode)) ? STDOUT_NEVER_BLOCKS : STDOUT_MAY_BLOCK;
+    }
+    return stdout_kind == STDOUT_NEVER_BLOCKS;
 }
 
 /*
@@ -90,9 +106,10 @@ static bool stdout_takes_more(int64_t deadline_ms)
 /* One piece; 0 when stdout takes none by the deadline (0: now). */
 static size_t write_piece(struct str lines, int64_t deadline_ms)
 {
-    if (stdout_is_gone || !stdout_takes_more(deadline_ms))
+    bool is_file = stdout_never_blocks();
+    if (stdout_is_gone || (!is_file && !stdout_takes_more(deadline_ms)))
         return 0;
-    size_t n = next_piece(lines);
+    size_t n = is_file ? lines.n : next_piece(lines);
     ssize_t wrote = write(STDOUT_FILENO, lines.p, n < lines.n ? n : lines.n);
     if (wrote < 0 && (errno == EPIPE || errno == EBADF))
         stdout_is_gone = true;

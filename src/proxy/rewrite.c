@@ -15,6 +15,20 @@ static void write_request_line(struct buf *out, const struct http_head *request,
     buf_append(out, STR("\r\n"));
 }
 
+/* What passes goes in runs: between two fields that stay here nothing is looked at twice. */
+static void copy_fields(struct buf *out, const struct http_head *head,
+                        bool (*stays_here)(const struct http_field *field, bool is_resume),
+                        bool is_resume)
+{
+    unsigned from = 0;
+    for (unsigned i = 0; i < head->n_fields; i++)
+        if (stays_here(&head->fields[i], is_resume)) {
+            http1_copy_fields(out, head, from, i);
+            from = i + 1;
+        }
+    http1_copy_fields(out, head, from, head->n_fields);
+}
+
 static bool request_field_stays_here(const struct http_field *field, bool is_resume)
 {
     switch (field->id) {
@@ -36,11 +50,7 @@ void rewrite_request(struct buf *out, const struct http_head *request, const str
                      const struct resume_plan *resume)
 {
     write_request_line(out, request, route);
-    for (unsigned i = 0; i < request->n_fields; i++) {
-        const struct http_field *field = &request->fields[i];
-        if (!request_field_stays_here(field, resume != NULL))
-            http1_write_field(out, field->name, field->value);
-    }
+    copy_fields(out, request, request_field_stays_here, resume != NULL);
     if (resume != NULL) {
         buf_append(out, STR("Range: bytes="));
         buf_u64(out, resume->from);
@@ -62,6 +72,11 @@ enum down_framing rewrite_framing(const struct http_head *request, const struct 
     return request->minor == 0 ? DOWN_UNTIL_CLOSE : DOWN_CHUNKED;
 }
 
+static bool response_field_stays_here(const struct http_field *field, bool is_resume)
+{
+    return field->is_hop || cors_is_ours(field->id);
+}
+
 static void write_status_line(struct buf *out, const struct http_head *response)
 {
     buf_append(out, STR("HTTP/1.1 "));
@@ -76,11 +91,7 @@ void rewrite_response(struct buf *out, const struct http_head *request,
                       struct str expose)
 {
     write_status_line(out, response);
-    for (unsigned i = 0; i < response->n_fields; i++) {
-        const struct http_field *field = &response->fields[i];
-        if (!field->is_hop && !cors_is_ours(field->id) && field->id != HTTP_F_TRANSFER_ENCODING)
-            http1_write_field(out, field->name, field->value);
-    }
+    copy_fields(out, response, response_field_stays_here, false);
     if (framing == DOWN_CHUNKED)
         buf_append(out, STR("Transfer-Encoding: chunked\r\n"));
     cors_write(out, request, expose);

@@ -221,7 +221,7 @@ static bool make_empty(struct exchange *x)
     struct io_block *in = &x->conn->in;
     bool is_small = x->body.framing == HTTP_LENGTH && x->body.left <= EXCHANGE_HELD_BYTES;
     in->start = in->end = x->head_end;
-    if (in->p && x->head_end == 0 && is_small != (in->cap <= EXCHANGE_HELD_BYTES))
+    if (in->p && x->head_end == 0 && is_small != (in->cap < 128 * 1024))
         io_block_give(x->up->loop, in);
     return io_block_take(x->up->loop, in, is_small ? IO_BLOCK_64K : IO_BLOCK_128K);
 }

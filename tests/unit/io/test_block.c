@@ -11,7 +11,7 @@
 
 static void test_take_and_give(void **state)
 {
-    static const uint32_t sizes[N_IO_BLOCK_SIZES] = { 4096, 16384, 65536, 131072 };
+    static const uint32_t sizes[N_IO_BLOCK_SIZES] = { 4096, 16384, 65536 + 4096, 131072 + 4096 };
     struct io_loop l;
     memset(&l, 0, sizeof l);
     for (unsigned i = 0; i < N_IO_BLOCK_SIZES; i++) {
