@@ -28,7 +28,8 @@ static int serve(struct demo *d)
     struct buf errors;
     buf_init(&errors, 1 << 20);
     struct conf *c = conf_load(d->env, NULL, &errors);
-    fwrite(errors.p, 1, errors.n, stderr);
+    if (errors.n > 0)
+        fwrite(errors.p, 1, errors.n, stderr);
     buf_done(&errors);
     int code = c != NULL ? server_run(c, &options) : EXIT_FAILED;
     conf_free(c);

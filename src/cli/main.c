@@ -66,7 +66,8 @@ struct conf *cli_load_conf(const char *file)
     struct buf errors;
     buf_init(&errors, 1 << 20);
     struct conf *c = conf_load(environ, file, &errors);
-    fwrite(errors.p, 1, errors.n, stderr);
+    if (errors.n > 0)
+        fwrite(errors.p, 1, errors.n, stderr);
     buf_done(&errors);
     return c;
 }
