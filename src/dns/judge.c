@@ -26,11 +26,17 @@ static bool is_same_question(const struct dns_question *a, const struct dns_ques
 
 static void keep(struct dns_verdict *v, const struct dns_msg *m, size_t i)
 {
-    if (v->n_kept == DNS_MAX_RRS)
-        return; /* a DNAME above several names of the chain counts more than once */
     if (v->n_kept == 0 || m->rrs[i].ttl < v->ttl_s)
         v->ttl_s = m->rrs[i].ttl;
     v->kept[v->n_kept++] = (uint16_t)i;
+}
+
+static bool is_kept(const struct dns_verdict *v, size_t i)
+{
+    for (unsigned k = 0; k < v->n_kept; k++)
+        if (v->kept[k] == i)
+            return true;
+    return false;
 }
 
 /* The record of this type in the answer section that belongs to name, or n_rrs. */
@@ -57,7 +63,8 @@ static void keep_dname_above(struct dns_verdict *v, const struct dns_msg *m,
         if (rr->section == DNS_ANSWER && rr->type == DNS_DNAME && rr->class == DNS_CLASS_IN &&
             dns_rr_owner(m, rr, &owner) && dns_name_is_in(name, &owner) &&
             !dns_name_eq(name, &owner)) {
-            keep(v, m, i);
+            if (!is_kept(v, i))
+                keep(v, m, i);
             return;
         }
     }
@@ -75,7 +82,7 @@ static bool follow_chain(const struct dns_msg *m, const struct dns_question *q,
         size_t i = find_answer(m, at, DNS_CNAME);
         if (i == m->n_rrs)
             return true;
-        if (v->n_cnames == DNS_MAX_CNAMES)
+        if (v->n_cnames == DNS_MAX_CNAMES || is_kept(v, i))
             return false;
         keep_dname_above(v, m, at);
         keep(v, m, i);
