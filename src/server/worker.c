@@ -36,6 +36,36 @@ static void on_dns_decision(void *arg, const struct dns_explain *x)
     o->on_decision(o->arg, x);
 }
 
+static void log_server(enum log_level level, const struct dns_event *e, const char *says)
+{
+    char text[ADDR_TEXT_BYTES];
+    log_event(level, dns_event_name(e->kind), "DNS server %s %s", addr_text(e->server, text), says);
+}
+
+static void on_dns_event(void *arg, const struct dns_event *e)
+{
+    char name[DNS_NAME_TEXT_BYTES];
+    switch (e->kind) {
+    case DNS_EVENT_SERVER_SUSPECT:
+        log_server(LOG_WARNING, e, "failed three times in a row: it is asked last, and probed");
+        break;
+    case DNS_EVENT_SERVER_WELL:
+        log_server(LOG_INFO, e, "answers again");
+        break;
+    case DNS_EVENT_GROUP_SWITCHED:
+        log_event(LOG_WARNING, dns_event_name(e->kind), "%s is asked of the %s servers first now",
+                  dns_name_text(e->name, name), e->group);
+        break;
+    case DNS_EVENT_RESOLV_CONF:
+    case DNS_EVENT_HOSTS:
+        log_event(LOG_INFO, dns_event_name(e->kind), "%s was read anew: %u entries", e->path, e->n);
+        break;
+    default:
+        log_event(LOG_WARNING, dns_event_name(e->kind),
+                  "%s is empty or cannot be read: what it said before still holds", e->path);
+    }
+}
+
 static void on_drain_late(struct io_timer *t)
 {
     struct worker *w = LIST_ENTRY(t, struct worker, drain_timer);
@@ -68,6 +98,7 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
         return false;
     if (shared->options->on_decision != NULL)
         dns_engine_on_decision(w->dns, on_dns_decision, w);
+    dns_engine_on_event(w->dns, on_dns_event, w);
     w->upstream = upstream_new(&w->loop, w->dns, w->tls, conf, f);
     if (w->upstream == NULL)
         return false;
