@@ -62,6 +62,16 @@ static uint32_t longest_us(const struct dns_explain *x, unsigned at)
     return us;
 }
 
+static void write_time(uint32_t us, char *text, size_t bytes)
+{
+    if (us < 10 * 1000)
+        snprintf(text, bytes, "%u.%u ms", us / 1000, us / 100 % 10);
+    else if (us < 1000 * 1000)
+        snprintf(text, bytes, "%u ms", us / 1000);
+    else
+        snprintf(text, bytes, "%u.%u s", us / 1000000, us / 100000 % 10);
+}
+
 static int write_try(const struct dns_explain *x, unsigned at, char *text, size_t bytes)
 {
     const struct dns_try *t = &x->tries[at];
@@ -73,9 +83,10 @@ static int write_try(const struct dns_explain *x, unsigned at, char *text, size_
         return snprintf(text, bytes, "%s gave %s", who, what);
     if (t->from_cache)
         return snprintf(text, bytes, "%s %s a moment ago", who, what);
-    uint32_t us = longest_us(x, at);
-    return snprintf(text, bytes, "%s %s%s %s %u.%u ms", who, what, t->by_tcp ? " over TCP" : "",
-                    t->outcome == DNS_TIMED_OUT ? "for" : "in", us / 1000, us / 100 % 10);
+    char took[24];
+    write_time(longest_us(x, at), took, sizeof took);
+    return snprintf(text, bytes, "%s %s%s %s %s", who, what, t->by_tcp ? " over TCP" : "",
+                    t->outcome == DNS_TIMED_OUT ? "for" : "in", took);
 }
 
 void dns_explain_text(const struct dns_explain *x, char *text, size_t text_bytes)

@@ -194,8 +194,8 @@ static bool end_if_idle(struct dns_query *q)
 
 static void say_slow(struct dns_query *q)
 {
-    q->is_slow = true;
-    /* A waiter's on_slow may cancel any waiter, so the list is begun anew until all were told. */
+    q->is_slow = q->is_telling = true;
+    /* A waiter's on_slow may cancel any waiter: those that were told wait aside. */
     struct list told;
     list_init(&told);
     while (!list_is_empty(&q->waiters)) {
@@ -212,6 +212,9 @@ static void say_slow(struct dns_query *q)
         list_remove(node);
         list_push_back(&q->waiters, node);
     }
+    q->is_telling = false;
+    if (list_is_empty(&q->waiters))
+        io_timer_arm(q->engine->loop, &q->timer, 1);
 }
 
 static int slot_of(const struct dns_query *q, const struct dns_exchange *x)
@@ -450,7 +453,7 @@ void dns_wait_cancel(struct dns_wait *w)
     if (q != NULL) {
         list_remove(&w->node);
         /* Nobody waits: it ends in its own time, when its attempts are late. */
-        if (list_is_empty(&q->waiters) && !list_is_empty(&q->node))
+        if (list_is_empty(&q->waiters) && !list_is_empty(&q->node) && !q->is_telling)
             io_timer_arm(q->engine->loop, &q->timer, 1);
     }
     w->query = NULL;

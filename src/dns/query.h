@@ -44,7 +44,7 @@ struct dns_query {
     struct io_timer timer; /* the next attempt */
     struct io_timer slow;
     struct io_timer end;
-    bool is_slow;
+    bool is_slow, is_telling;
     unsigned n_order, n_suspects; /* the last n_suspects of order */
     uint8_t order[DNS_MAX_GROUP_SERVERS];
     bool is_out[DNS_MAX_GROUP_SERVERS]; /* said no, or nobody is there: not asked again */

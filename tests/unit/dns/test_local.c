@@ -177,7 +177,7 @@ static void explanations_read_well(void **state)
     }
     dns_explain_text(&x, text, sizeof text);
     assert_string_equal(text, "192.168.1.53 NXDOMAIN in 3.2 ms; 10.0.0.2:5353 no reply for "
-                              "1200.0 ms; 10.0.0.3 SERVFAIL a moment ago; "
+                              "1.2 s; 10.0.0.3 SERVFAIL a moment ago; "
                               "10.0.0.4 gave only addresses that are never dialled");
     dns_explain_text(&x, small, sizeof small);
     assert_string_equal(small, "192.168.1.53 NXDOMAIN in 3.2 ms");
