@@ -13,6 +13,12 @@ def binary():
     return os.environ.get("PENSTOCK_BIN") or os.path.join(ROOT, "build", "penstock")
 
 
+def is_sanitized():
+    """Sanitizers' own memory is not the product's: bounds on memory are then not judged."""
+    with open(binary(), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 class Penstock:
     """`penstock serve` with a clean environment. Settings without PENSTOCK_ in front are given by keyword."""
 

@@ -9,6 +9,7 @@ import helpers
 from helpers import ORIGIN, Conn, error_of, eventually, fetch, request_bytes
 from lab import http
 from lab import origin as o
+from lab.penstock import is_sanitized
 
 MIB = 1 << 20
 UP = f"/{ORIGIN}/limits/up"
@@ -311,7 +312,7 @@ def test_slow_reader_holds_s3_back(proxy, origin):
             return now == sent["n"]
         eventually(stands, 15, "backpressure at the origin")
         assert sent["n"] < 40 * MIB
-        assert proxy.rss_kib() - before < 8 * 1024
+        assert proxy.rss_kib() - before < 8 * 1024 or is_sanitized()
         into = http.read_response(conn.wire)
         assert into.clean and into.body == bytes(view)
 
@@ -334,7 +335,7 @@ def test_slow_origin_holds_the_client_back(proxy, origin):
         except TimeoutError:
             pass
         assert sent < 60 * MIB, "nothing held the client back"
-        assert proxy.rss_kib() - before < 8 * 1024
+        assert proxy.rss_kib() - before < 8 * 1024 or is_sanitized()
         go.set()
         conn.sock.settimeout(20)
         while sent < 60 * MIB:
