@@ -155,8 +155,10 @@ HOSTS = [
 ]
 
 
-def test_host_tricks_are_refused_without_a_packet(world, proxy, origin):
-    """400 (or 404), at once, and nothing but the answer leaves the machine: no DNS, no connection."""
+def test_host_tricks_are_refused_without_a_packet(world, start, origin):
+    """400 (or 404), at once, and nothing but the answer leaves the machine: no DNS, no connection. A penstock of
+    its own: one that has resolved names before refreshes them now and then."""
+    proxy = start()
     wrong = []
     with Capture(world.penstock_host) as wire:
         for host in HOSTS:
