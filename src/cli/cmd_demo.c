@@ -44,7 +44,7 @@ static bool take(int argc, char **argv, int *at, struct str name, const char **v
         *value = argv[++*at];
         return true;
     }
-    if (!str_starts(argument, name) || argument.p[name.n] != '=')
+    if (!str_starts(argument, name) || !str_starts(str_from(argument, name.n), STR("=")))
         return false;
     *value = argv[*at] + name.n + 1;
     return true;

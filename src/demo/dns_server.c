@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PORT_TRIES = 32, DATAGRAMS_PER_TURN = 64, SOA_MINIMUM_S = 2, FRAME_BYTES = 2 };
+enum {
+    PORT_TRIES = 32,
+    DATAGRAMS_PER_TURN = 64,
+    SOA_MINIMUM_S = 2,
+    FRAME_BYTES = 2,
+    OUT_BYTES = 1 << 20
+};
 
 /* One connection: messages with their length in front (RFC 1035 section 4.2.2), answered in turn.
  */
@@ -174,7 +180,7 @@ static void on_idle(struct io_timer *t)
 static bool answer_next(struct dns_client *c)
 {
     struct str in = buf_str(&c->in);
-    if (in.n < FRAME_BYTES)
+    if (in.p == NULL || in.n < FRAME_BYTES)
         return false;
     size_t n = (size_t)(uint8_t)in.p[0] << 8 | (uint8_t)in.p[1];
     if (in.n < FRAME_BYTES + n)
@@ -246,7 +252,7 @@ static void on_accept(struct io_listener *l, int fd, const struct addr *peer)
     c->stream->on_ready = on_client_ready;
     c->idle.on_fire = on_idle;
     buf_init(&c->in, FRAME_BYTES + DNS_MESSAGE_BYTES + 4096);
-    buf_init(&c->out, 1024 * 1024);
+    buf_init(&c->out, OUT_BYTES);
     list_push_back(&s->clients, &c->node);
     s->n_clients++;
     io_timer_arm(s->loop, &c->idle, DEMO_DNS_TCP_IDLE_MS);

@@ -9,7 +9,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES = 64 * 1024, REPLY_BYTES = 4096 };
+enum { TEXT_BYTES = 64 * 1024, REPLY_BYTES = 4096, KEY_TEXT_BYTES = 4 * DEMO_KEY_BYTES };
 
 static void say(struct buf *text)
 {
@@ -117,7 +117,7 @@ static void put_curls(struct buf *out, const struct demo *d)
 {
     char at[ADDR_TEXT_BYTES];
     struct buf key;
-    buf_init(&key, 4 * DEMO_KEY_BYTES);
+    buf_init(&key, KEY_TEXT_BYTES);
     put_key(&key, d);
     proxy_authority(d, at);
     if (key.n > 0 && !key.failed) {
