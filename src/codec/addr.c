@@ -177,7 +177,7 @@ const char *addr_ip_text(const struct addr *a, char text[static ADDR_TEXT_BYTES]
         return text;
     }
     if (inet_ntop(a->sa.sa_family, ip, text, ADDR_TEXT_BYTES) == NULL)
-        strcpy(text, "?");
+        memcpy(text, "?", 2);
     if (a->sa.sa_family == AF_INET6 && a->v6.sin6_scope_id != 0) {
         size_t used = strlen(text);
         snprintf(text + used, ADDR_TEXT_BYTES - used, "%%%u", a->v6.sin6_scope_id);

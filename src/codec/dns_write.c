@@ -238,5 +238,5 @@ void dns_write_end(struct dns_writer *w)
     if (w->is_full)
         header[2] |= 0x02;
     for (unsigned i = 0; i < 4; i++)
-        put_u16(header + 4 + 2 * i, w->counts[i]);
+        put_u16(header + 4 + (size_t)2 * i, w->counts[i]);
 }

@@ -152,16 +152,20 @@ static void shield(struct dns_cache *c, struct entry *e)
     }
 }
 
+static void make_room_in(struct dns_cache *c, struct list *head, const struct entry *but)
+{
+    for (struct list *it = head->prev, *newer; it != head && c->bytes > c->max_bytes; it = newer) {
+        newer = it->prev;
+        struct entry *e = LIST_ENTRY(it, struct entry, node);
+        if (e != but)
+            drop(c, e);
+    }
+}
+
 static void make_room(struct dns_cache *c, const struct entry *but)
 {
-    while (c->bytes > c->max_bytes && c->n > 1) {
-        struct entry *e = oldest(&c->probation);
-        if (list_is_empty(&c->probation) || e == but)
-            e = list_is_empty(&c->shielded) ? NULL : oldest(&c->shielded);
-        if (e == NULL || e == but)
-            return;
-        drop(c, e);
-    }
+    make_room_in(c, &c->probation, but);
+    make_room_in(c, &c->shielded, but);
 }
 
 static struct entry *find_or_add(struct dns_cache *c, const struct flat_key *k)

@@ -14,6 +14,7 @@ static bool find_route(const struct addr *to, struct addr *from)
     if (addr_port(&dest) == 0)
         addr_set_port(&dest, 53);
     socklen_t n = sizeof *from;
+    *from = (struct addr){ 0 };
     bool ok = connect(fd, &dest.sa, addr_len(&dest)) == 0 && getsockname(fd, &from->sa, &n) == 0;
     close(fd);
     return ok;

@@ -120,11 +120,11 @@ bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms)
 
 bool dns_server_spend(struct dns_server *s, uint64_t now_ms)
 {
-    const uint64_t full = DNS_BUDGET_PER_S * 1000;
+    enum { FULL = DNS_BUDGET_PER_S * 1000 };
     uint64_t gone_ms = now_ms > s->budget_at_ms ? now_ms - s->budget_at_ms : 0;
     /* DNS_BUDGET_PER_S packets a second are as many thousandths a millisecond. */
-    uint64_t have = s->budget_milli + (gone_ms > 1000 ? full : gone_ms * DNS_BUDGET_PER_S);
-    s->budget_milli = (uint32_t)(have < full ? have : full);
+    uint64_t have = s->budget_milli + (gone_ms > 1000 ? FULL : gone_ms * DNS_BUDGET_PER_S);
+    s->budget_milli = (uint32_t)(have < FULL ? have : FULL);
     s->budget_at_ms = now_ms;
     if (s->budget_milli < 1000)
         return false;

@@ -25,7 +25,7 @@ static const struct {
                           for ever */
 } sizes[N_IO_BLOCK_SIZES] = {
     [IO_BLOCK_4K] = { 4096, 512 },
-    [IO_BLOCK_16K] = { 16384, 256 },
+    [IO_BLOCK_16K] = { IO_BLOCK_16K_BYTES, 256 },
     [IO_BLOCK_64K] = { 65536 + IO_BLOCK_HEAD_BYTES, 64 },
     [IO_BLOCK_128K] = { 131072 + IO_BLOCK_HEAD_BYTES, 32 },
 };

@@ -7,7 +7,7 @@
 
 /* The two large ones hold so many bytes of body and, beside them, a head of up to
  * IO_BLOCK_HEAD_BYTES. */
-enum { IO_BLOCK_HEAD_BYTES = 4096 };
+enum { IO_BLOCK_HEAD_BYTES = 4096, IO_BLOCK_16K_BYTES = 16 * 1024 };
 enum io_block_size { IO_BLOCK_4K, IO_BLOCK_16K, IO_BLOCK_64K, IO_BLOCK_128K, N_IO_BLOCK_SIZES };
 
 /* A window of bytes in a block: [start, end) is filled; p is NULL while no block is held. */

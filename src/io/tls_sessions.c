@@ -70,7 +70,8 @@ static SSL_SESSION *pull(struct peer *p, unsigned i)
 {
     SSL_SESSION *session = p->sessions[i];
     p->n_sessions--;
-    memmove(&p->sessions[i], &p->sessions[i + 1], (p->n_sessions - i) * sizeof p->sessions[0]);
+    for (; i < p->n_sessions; i++)
+        p->sessions[i] = p->sessions[i + 1];
     return session;
 }
 

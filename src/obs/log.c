@@ -236,7 +236,7 @@ __attribute__((format(printf, 4, 0))) static void append_start(struct buf *out,
 static void write_event(struct buf *line)
 {
     buf_append(line, STR("}\n"));
-    if (!line->failed)
+    if (line->p != NULL && !line->failed)
         log_line(buf_str(line));
     buf_done(line);
     log_flush();

@@ -25,9 +25,8 @@ static void wait_for_client(struct tx *tx)
 static enum pump_result fill(struct tx *tx)
 {
     struct client *c = tx->client;
-    enum io_block_size size = tx->head.framing == HTTP_LENGTH && tx->up_body.left <= 16 * 1024
-                                  ? IO_BLOCK_16K
-                                  : IO_BLOCK_64K;
+    bool is_small = tx->head.framing == HTTP_LENGTH && tx->up_body.left <= IO_BLOCK_16K_BYTES;
+    enum io_block_size size = is_small ? IO_BLOCK_16K : IO_BLOCK_64K;
     struct fault f = { .kind = FAULT_NONE };
     switch (client_fill(c, size, &f)) {
     case IO_OK:

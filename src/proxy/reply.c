@@ -63,11 +63,12 @@ static uint16_t write_body(struct buf *body, const struct reply *r, struct str *
 
 uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_bytes)
 {
+    enum { BODY_BYTES = 16 * 1024 };
     static const struct http_head unread = { .minor = 1, .method = HTTP_OTHER_METHOD };
     const struct http_head *request = r->request != NULL ? r->request : &unread;
     struct buf body;
     struct str type;
-    buf_init(&body, 16 * 1024);
+    buf_init(&body, BODY_BYTES);
     uint16_t status = write_body(&body, r, &type);
 
     buf_append(out, STR("HTTP/1.1 "));

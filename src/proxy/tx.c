@@ -103,8 +103,8 @@ static bool split_block(struct tx *tx, struct client *c, size_t head_bytes)
     size_t rest = io_block_n(&c->in) - head_bytes;
     struct io_block in = { .p = NULL };
     if (rest > 0) {
-        enum io_block_size size =
-            rest > 16 * 1024 || tx->head.content_length > 16 * 1024 ? IO_BLOCK_64K : IO_BLOCK_16K;
+        bool is_small = rest <= IO_BLOCK_16K_BYTES && tx->head.content_length <= IO_BLOCK_16K_BYTES;
+        enum io_block_size size = is_small ? IO_BLOCK_16K : IO_BLOCK_64K;
         if (!io_block_take(tx->proxy->loop, &in, size))
             return false;
         memcpy(in.p, c->in.p + c->in.start + head_bytes, rest);

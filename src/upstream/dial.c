@@ -63,6 +63,7 @@ static void dial_failed(struct dial *d)
 
 static void dial_won(struct dial *d, struct dial_attempt *a)
 {
+    enum { OVERTAKEN_US = DIAL_STAGGER_MS * 900 }; /* nearly a whole stagger later than another */
     uint64_t now_us = io_now_us();
     struct connection *c = connection_new(d->pool, a->stream, &a->addr);
     if (!c) {
@@ -79,7 +80,7 @@ static void dial_won(struct dial *d, struct dial_attempt *a)
     addr_book_worked(&d->pool->book, &a->addr);
     for (unsigned i = 0; i < DIAL_PARALLEL; i++) {
         struct dial_attempt *other = &d->attempts[i];
-        if (other->stream && other->started_us + DIAL_STAGGER_MS * 900 < a->started_us)
+        if (other->stream && other->started_us + OVERTAKEN_US < a->started_us)
             addr_book_slow(&d->pool->book, &other->addr, io_now_ms(loop_of(d)));
     }
     bool is_of_answer = false;

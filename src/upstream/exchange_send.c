@@ -56,7 +56,7 @@ static size_t write_frame(struct exchange *x, char *to, size_t n)
 
 static enum io_block_size held_size(const struct exchange *x)
 {
-    if (x->request.framing == HTTP_CHUNKED || x->request.content_length > 16 * 1024)
+    if (x->request.framing == HTTP_CHUNKED || x->request.content_length > IO_BLOCK_16K_BYTES)
         return IO_BLOCK_64K;
     return x->request.content_length > 4096 ? IO_BLOCK_16K : IO_BLOCK_4K;
 }
