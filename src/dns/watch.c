@@ -164,9 +164,8 @@ static void on_dir_event(uv_fs_event_t *dir, const char *name, int events, int s
     struct dns_watch *w = dir->data;
     /* A writer may be half way: look a moment later. Disarmed first, as a deadline that is armed
      * again would only move away. */
-    if (w == NULL || w->is_settling)
+    if (w == NULL)
         return;
-    w->is_settling = true;
     io_timer_disarm(w->engine->loop, &w->timer);
     io_timer_arm(w->engine->loop, &w->timer, SETTLE_MS);
 }
@@ -226,9 +225,8 @@ struct dns_watch *dns_watch_new(struct dns_engine *e)
 
 void dns_watch_free(struct dns_watch *w)
 {
-    if (w == NULL || w->is_settling)
+    if (w == NULL)
         return;
-    w->is_settling = true;
     io_timer_disarm(w->engine->loop, &w->timer);
     close_dir(&w->resolv_conf);
     close_dir(&w->hosts);
