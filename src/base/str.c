@@ -87,15 +87,19 @@ bool str_to_u64(struct str s, uint64_t *out)
     return true;
 }
 
-bool str_glob_nocase(struct str pattern, struct str s)
+static bool is_same(char a, char b, bool folds)
+{
+    return a == b || (folds && ascii_lower(a) == ascii_lower(b));
+}
+
+static bool glob(struct str pattern, struct str s, bool folds)
 {
     size_t p = 0, i = 0, star = SIZE_MAX, retry = 0;
     while (i < s.n) {
         if (p < pattern.n && pattern.p[p] == '*') {
             star = p++;
             retry = i;
-        } else if (p < pattern.n &&
-                   (pattern.p[p] == '?' || ascii_lower(pattern.p[p]) == ascii_lower(s.p[i]))) {
+        } else if (p < pattern.n && (pattern.p[p] == '?' || is_same(pattern.p[p], s.p[i], folds))) {
             p++;
             i++;
         } else if (star != SIZE_MAX) {
@@ -108,4 +112,14 @@ bool str_glob_nocase(struct str pattern, struct str s)
     while (p < pattern.n && pattern.p[p] == '*')
         p++;
     return p == pattern.n;
+}
+
+bool str_glob(struct str pattern, struct str s)
+{
+    return glob(pattern, s, false);
+}
+
+bool str_glob_nocase(struct str pattern, struct str s)
+{
+    return glob(pattern, s, true);
 }

@@ -92,6 +92,6 @@ bool str_next(struct str *rest, char sep, struct str *part);
  * 1"). */
 bool str_to_u64(struct str s, uint64_t *out);
 
-/* '*' stands for any run of bytes, '?' for one; ASCII case is folded. Linear time in pattern * s.
- */
-bool str_glob_nocase(struct str pattern, struct str s);
+/* '*' stands for any run of bytes, '?' for one. Time is at most pattern.n * s.n. */
+bool str_glob(struct str pattern, struct str s);
+bool str_glob_nocase(struct str pattern, struct str s); /* ASCII case is folded */

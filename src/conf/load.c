@@ -244,16 +244,27 @@ static bool read_whole(const char *file, struct buf *into, struct load *l)
     return is_read;
 }
 
+/* The files that a start could not do without. resolv.conf and the hosts file may come later. */
+static struct conf *check_files(struct conf *c, struct load *l)
+{
+    if (c == NULL || c->ca_file.n == 0 || access(c->ca_file.p, R_OK) == 0)
+        return c;
+    buf_printf(l->errors, "%s: %.*s: %s\n", conf_rows[CONF_CA_FILE].key, STR_ARG(c->ca_file),
+               strerror(errno));
+    conf_free(c);
+    return NULL;
+}
+
 struct conf *conf_load(char *const *env, const char *file, struct buf *errors)
 {
     struct load l = { .errors = errors, .file = file };
     struct conf *c = NULL;
     struct buf text;
     if (file == NULL)
-        return conf_load_text(env, NULL, STR(""), errors);
+        return check_files(conf_load_text(env, NULL, STR(""), errors), &l);
     buf_init(&text, CONF_FILE_BYTES);
     if (read_whole(file, &text, &l))
-        c = conf_load_text(env, file, buf_str(&text), errors);
+        c = check_files(conf_load_text(env, file, buf_str(&text), errors), &l);
     buf_done(&text);
     return c;
 }

@@ -11,7 +11,6 @@ static void write_error(struct buf *body, const struct reply *r)
     if (r->fault->kind == FAULT_UNEXPECTED_HOST) {
         buf_append(body, STR("Unexpected host: "));
         buf_append(body, str_from_c(r->fault->detail));
-        buf_byte(body, '\n');
         return;
     }
     buf_append(body, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>"));

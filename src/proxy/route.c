@@ -31,11 +31,14 @@ static struct str rule_bucket(const struct conf_host_rule *rule, struct str host
     return str_first(host, host.n - (rule->pattern.n - 1));
 }
 
-static bool bucket_is_allowed(const struct conf *conf, struct str bucket)
+/* A host's letters have no case; in a path they do, and old buckets differ in it. */
+static bool bucket_is_allowed(const struct conf *conf, struct str bucket, bool is_of_host)
 {
-    for (size_t i = 0; i < conf->allow_buckets.n; i++)
-        if (str_glob_nocase(conf->allow_buckets.v[i], bucket))
+    for (size_t i = 0; i < conf->allow_buckets.n; i++) {
+        struct str glob = conf->allow_buckets.v[i];
+        if (is_of_host ? str_glob_nocase(glob, bucket) : str_glob(glob, bucket))
             return true;
+    }
     return false;
 }
 
@@ -56,7 +59,7 @@ static bool copy_source_is_allowed(const struct conf *conf, const struct http_he
     for (size_t i = 0; i < bucket->n; i++)
         if (bucket->p[i] == '%' || bucket->p[i] == ':')
             return false;
-    return bucket_is_allowed(conf, *bucket);
+    return bucket_is_allowed(conf, *bucket, false);
 }
 
 static bool check_buckets(const struct conf *conf, const struct http_head *head,
@@ -64,13 +67,14 @@ static bool check_buckets(const struct conf *conf, const struct http_head *head,
 {
     struct str bucket = out->bucket;
     enum s3_bucket kind = S3_BUCKET_OK;
-    if (bucket.n == 0)
+    bool is_of_host = bucket.n > 0;
+    if (!is_of_host)
         kind = s3_bucket_of(s3, out->path, &bucket);
     if (kind != S3_BUCKET_NONE)
         out->bucket = bucket;
     if (conf->allow_buckets.n == 0)
         return true;
-    if (kind != S3_BUCKET_OK || !bucket_is_allowed(conf, bucket))
+    if (kind != S3_BUCKET_OK || !bucket_is_allowed(conf, bucket, is_of_host))
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
     if (!copy_source_is_allowed(conf, head, &bucket))
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);

@@ -175,8 +175,8 @@ int server_run(const struct conf *conf, const struct server_options *options)
         log_started(&s);
         worker_run(&s.workers[0]);
     } else {
-        fprintf(stderr, "penstock: cannot start: %s%s%s\n", fault_row(f.kind)->sentence,
-                f.detail[0] ? ": " : "", f.detail);
+        fprintf(stderr, "penstock: cannot start: %s: %s\n", f.step ? f.step : "start",
+                f.detail[0] ? f.detail : fault_row(f.kind)->sentence);
     }
     finish(&s);
     return is_started ? 0 : 1;

@@ -25,6 +25,22 @@ static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum p
     return true;
 }
 
+/*
+ * With SO_REUSEPORT a second process of the same user would share the port in silence, and take
+ * half of the clients. So worker 0 first asks for each address alone.
+ */
+static bool addresses_are_free(struct worker *w, struct fault *f)
+{
+    const struct conf *conf = w->shared->conf;
+    for (size_t i = 0; conf->workers > 1 && i < conf->listen.n; i++) {
+        struct io_listener alone = { .owner = w, .on_accept = on_accept };
+        if (!io_listener_open(&alone, &w->loop, &conf->listen.v[i], false, f))
+            return false;
+        io_listener_close(&alone);
+    }
+    return true;
+}
+
 static void on_flush(uv_prepare_t *h)
 {
     log_flush();
@@ -103,7 +119,8 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
     if (w->upstream == NULL)
         return false;
     w->has_proxy = proxy_init(&w->proxy, &w->loop, conf, w->upstream, shared->limits, f);
-    if (!w->has_proxy || !open_listeners(w, &conf->listen, PROXY_PORT_PUBLIC, f))
+    if (!w->has_proxy || (index == 0 && !addresses_are_free(w, f)) ||
+        !open_listeners(w, &conf->listen, PROXY_PORT_PUBLIC, f))
         return false;
     return index > 0 || open_listeners(w, &conf->admin, PROXY_PORT_ADMIN, f);
 }
