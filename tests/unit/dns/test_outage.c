@@ -1,0 +1,33 @@
+/* An outage that lasts: what the servers see of many questions. */
+#include "rig.h"
+
+#define S3 "bucket.s3.eu-west-1.amazonaws.com"
+
+static void dead_servers_see_few_packets(void **state)
+{
+    struct rig g;
+    static struct want w[100];
+    rig_init(&g, 1, 0);
+    rig_go(&g);
+    g.fakes[0].mode = FAKE_SILENT;
+    /* 1000 equal questions in ten seconds. */
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned i = 0; i < 100; i++)
+            want_start(&w[i], &g, S3, 443, DNS_POLICY_S3);
+        rig_run_for(&g, 1000);
+        for (unsigned i = 0; i < 100; i++)
+            dns_resolve_cancel(&w[i].r);
+    }
+    if (g.fakes[0].n_udp > 10)
+        fail_msg("%u packets", g.fakes[0].n_udp);
+    assert_int_equal(rig_events(&g, DNS_EVENT_SERVER_SUSPECT), 1);
+    rig_done(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dead_servers_see_few_packets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
