@@ -33,8 +33,10 @@ char *buf_reserve(struct buf *b, size_t n);
 
 static inline void buf_append(struct buf *b, struct str s)
 {
+    if (s.n == 0)
+        return;
     char *to = s.n <= b->cap - b->n && !b->failed ? b->p + b->n : buf_reserve(b, s.n);
-    if (to == NULL || s.n == 0)
+    if (to == NULL)
         return;
     memcpy(to, s.p, s.n);
     b->n += s.n;

@@ -155,12 +155,11 @@ void exchange_on_readable(struct exchange *x)
  * of its own that each would need. */
 static void join_span(struct exchange *x, struct str span)
 {
-    char *end = (char *)x->data.p + x->data.n;
     if (x->data.n == 0) {
         x->data = span;
         return;
     }
-    memmove(end, span.p, span.n);
+    memmove((char *)x->data.p + x->data.n, span.p, span.n);
     x->data.n += span.n;
 }
 
