@@ -3,6 +3,7 @@
  * Fixed blocks for bytes in transit, kept in free lists of one loop: a connection that waits holds
  * none. Sizes are few, so that blocks are used again at once and memory stays flat.
  */
+#include "base/str.h"
 #include "io/loop.h"
 
 /* The two large ones hold so many bytes of body and, beside them, a head of up to
@@ -30,5 +31,10 @@ static inline size_t io_block_n(const struct io_block *b)
 static inline size_t io_block_room(const struct io_block *b)
 {
     return b->cap - b->end;
+}
+/* The filled bytes; borrowed. Without a block, nothing: to NULL C lets nobody add even 0. */
+static inline struct str io_block_str(const struct io_block *b)
+{
+    return b->p == NULL ? (struct str){ 0 } : str_of(b->p + b->start, io_block_n(b));
 }
 void io_blocks_done(struct io_loop *l);

@@ -170,7 +170,7 @@ static void serve(struct client *c)
         }
         size_t used = 0;
         struct fault f = { .kind = FAULT_NONE };
-        struct str in = str_of(c->in.p + c->in.start, io_block_n(&c->in));
+        struct str in = io_block_str(&c->in);
         enum http_parse parsed = http1_parse_request(in, &c->scanned, &tx->head, &used, &f);
         if (parsed == HTTP_MORE) {
             tx_free(tx);

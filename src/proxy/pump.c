@@ -1,10 +1,5 @@
 #include "proxy/pump.h"
 
-static struct str client_bytes(const struct client *c)
-{
-    return c->in.p == NULL ? STR("") : str_of(c->in.p + c->in.start, io_block_n(&c->in));
-}
-
 static void client_take(struct client *c, size_t n)
 {
     c->in.start += (uint32_t)n;
@@ -49,7 +44,7 @@ static enum pump_result unframe(struct tx *tx)
     size_t used;
     struct str data;
     enum http1_body_step step =
-        http1_body_next(&tx->up_body, client_bytes(tx->client), &used, &data);
+        http1_body_next(&tx->up_body, io_block_str(&tx->client->in), &used, &data);
     switch (step) {
     case HTTP1_BODY_DATA:
         client_take(tx->client, used - data.n);
@@ -100,7 +95,7 @@ enum pump_result pump_up(struct tx *tx)
             fault_set(&tx->fault, FAULT_BODY_TOO_LARGE, "body", NULL);
             return PUMP_FAILED;
         }
-        size_t n = exchange_write(&tx->x, str_first(client_bytes(tx->client), tx->up_pending));
+        size_t n = exchange_write(&tx->x, str_first(io_block_str(&tx->client->in), tx->up_pending));
         tx->up_bytes += n;
         tx->up_pending -= n;
         client_take(tx->client, n);

@@ -45,9 +45,8 @@ static bool parse_heads(struct exchange *x)
         size_t used;
         struct fault f;
         fault_clear(&f);
-        enum http_parse r =
-            http1_parse_response(str_of(in->p + in->start, io_block_n(in)), &x->scanned,
-                                 x->request.method, &x->head, &used, &f);
+        enum http_parse r = http1_parse_response(io_block_str(in), &x->scanned, x->request.method,
+                                                 &x->head, &used, &f);
         if (r == HTTP_MORE)
             return true;
         if (r == HTTP_BAD) {
@@ -176,8 +175,7 @@ static void unframe(struct exchange *x)
     while (!x->is_body_ended) {
         size_t used;
         struct str span;
-        enum http1_body_step step =
-            http1_body_next(&x->body, str_of(in->p + in->start, io_block_n(in)), &used, &span);
+        enum http1_body_step step = http1_body_next(&x->body, io_block_str(in), &used, &span);
         in->start += (uint32_t)used;
         if (step == HTTP1_BODY_DATA) {
             join_span(x, span);
