@@ -2,6 +2,7 @@
 
 #include "dns/probe.h"
 #include "io/stream.h"
+#include "obs/metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -119,6 +120,7 @@ static bool send_udp(struct dns_exchange *x, enum dns_outcome *outcome)
     if (x->fd < 0 || connect(x->fd, &to->sa, addr_len(to)) != 0 ||
         send(x->fd, x->query + 2, x->query_n, MSG_NOSIGNAL) < 0)
         return false;
+    metric_add(METRIC_DNS_QUERIES, 1);
     x->poll = malloc(sizeof *x->poll);
     if (x->poll == NULL || uv_poll_init(&x->engine->loop->uv, x->poll, x->fd) != 0) {
         free(x->poll);
@@ -137,6 +139,7 @@ static bool start_tcp(struct dns_exchange *x)
     int sys_errno;
     close_udp(x);
     x->by_tcp = true;
+    metric_add(METRIC_DNS_TCP, 1);
     int fd = io_connect(&x->server->addr, &sys_errno);
     if (fd < 0)
         return false;
@@ -182,8 +185,11 @@ static bool take_reply(struct dns_exchange *x, struct str wire)
 {
     struct dns_msg m;
     struct dns_verdict v;
-    if (!dns_judge(wire, x->id, x->question, x->same, x->same_arg, &m, &v))
+    if (!dns_judge(wire, x->id, x->question, x->same, x->same_arg, &m, &v)) {
+        metric_add(METRIC_DNS_IGNORED, 1);
         return false;
+    }
+    metric_add(METRIC_DNS_ANSWERS, 1);
     count_answer(x);
     if (v.wants_tcp && !x->by_tcp) {
         if (!start_tcp(x))
@@ -222,6 +228,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static void on_timer(struct io_timer *t)
 {
     struct dns_exchange *x = LIST_ENTRY(t, struct dns_exchange, timer);
+    metric_add(METRIC_DNS_TIMEOUTS, 1);
     if (x->by_tcp) {
         finish(x, DNS_TIMED_OUT, NULL, NULL);
         return;

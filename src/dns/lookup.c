@@ -1,6 +1,7 @@
 #include "dns/lookup.h"
 
 #include "dns/probe.h"
+#include "obs/metrics.h"
 
 #include <stdlib.h>
 
@@ -209,10 +210,23 @@ static unsigned leg_cnames(const struct dns_lookup *l, const struct dns_leg *leg
 
 /* -- the end ------------------------------------------------------------------------------ */
 
+/* What a lookup found first: that its answer then did not connect is no fault of DNS. */
+static void count_result(struct dns_lookup *l)
+{
+    if (l->is_counted)
+        return;
+    l->is_counted = true;
+    if (l->explain->source == DNS_FROM_CACHE)
+        metric_add(METRIC_DNS_CACHE_HITS, 1);
+    else if (l->explain->source == DNS_FROM_NOWHERE)
+        metric_add(METRIC_DNS_FAILED, 1);
+}
+
 /* Ends this round: on_done runs at the end of the turn. */
 static void deliver(struct dns_lookup *l)
 {
     struct io_loop *loop = l->engine->loop;
+    count_result(l);
     l->is_running = false;
     l->spent_ms += now_ms(l) - l->started_ms;
     io_timer_disarm(loop, &l->end);
@@ -303,6 +317,7 @@ static bool answer_stale(struct dns_lookup *l)
             l->is_answered = l->is_stale_used = true;
             l->explain->source = DNS_FROM_STALE;
             l->explain->ttl_s = STALE_TTL_S;
+            metric_add(METRIC_DNS_STALE, 1);
             return true;
         }
         if (!has_tail)
@@ -462,6 +477,7 @@ static void run(struct dns_lookup *l)
 void dns_lookup_start(struct dns_lookup *l, struct dns_engine *e, const struct dns_name *name,
                       const uint16_t *types, unsigned n_types)
 {
+    metric_add(METRIC_DNS_LOOKUPS, 1);
     l->engine = e;
     l->n_types = n_types;
     memcpy(l->types, types, n_types * sizeof types[0]);
@@ -515,6 +531,7 @@ void dns_lookup_succeeded(struct dns_lookup *l)
         pthread_mutex_unlock(&s->lock);
         if (!is_switched)
             continue;
+        metric_add(METRIC_DNS_GROUP_FAILOVERS, 1);
         struct dns_name endpoint;
         dns_endpoint_name(&w->name, &endpoint);
         dns_engine_tell(l->engine, &(struct dns_event){ .kind = DNS_EVENT_GROUP_SWITCHED,

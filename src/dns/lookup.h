@@ -52,7 +52,7 @@ struct dns_lookup {
     struct dns_walk *walk;
     unsigned n_types, n_hops;
     uint16_t types[DNS_LOOKUP_TYPES];
-    bool is_running, is_stale_used, is_all_cached;
+    bool is_running, is_stale_used, is_all_cached, is_counted;
     uint16_t port; /* for the memory of groups and its probes */
     enum dns_policy policy;
     uint64_t started_ms, spent_ms, started_us;

@@ -1,4 +1,5 @@
 #include "upstream/connection.h"
+#include "obs/metrics.h"
 #include "upstream/exchange_impl.h"
 #include "upstream/pool.h"
 
@@ -39,6 +40,9 @@ struct connection *connection_new(struct pool *p, struct io_stream *s, const str
     c->wants = IO_READ;
     io_stream_want(s, IO_READ);
     p->n_refs++;
+    metric_add(METRIC_UPSTREAM_OPEN, 1);
+    if (c->is_resumed)
+        metric_add(METRIC_UPSTREAM_TLS_RESUMED, 1);
     return c;
 }
 
@@ -66,6 +70,7 @@ void connection_close(struct connection *c)
     io_timer_disarm(u->loop, &c->timer);
     io_stream_close(c->stream);
     c->stream = NULL;
+    metric_sub(METRIC_UPSTREAM_OPEN, 1);
     c->pool->n_refs--;
     io_free_later(u->loop, c);
 }

@@ -1,5 +1,6 @@
 #include "upstream/dial.h"
 #include "codec/s3_host.h"
+#include "obs/metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -71,6 +72,7 @@ static void dial_won(struct dial *d, struct dial_attempt *a)
         dial_failed(d);
         return;
     }
+    metric_add(METRIC_UPSTREAM_CONNECTED, 1);
     d->conn = c;
     d->connect_us = us_since(a->started_us, a->connected_us);
     d->tls_us = c->stream->ssl ? us_since(a->connected_us, now_us) : 0;
@@ -162,6 +164,7 @@ static void attempt_failed(struct dial_attempt *a, const struct fault *f)
 {
     struct dial *d = a->dial;
     attempt_end(a);
+    metric_add(METRIC_UPSTREAM_CONNECT_FAILED, 1);
     dial_note(d, &a->addr, f);
     dial_go_on(d);
 }
@@ -268,6 +271,7 @@ static void dial_go_on(struct dial *d)
             io_timer_arm(loop_of(d), &d->stagger, DIAL_STAGGER_MS);
             return;
         }
+        metric_add(METRIC_UPSTREAM_CONNECT_FAILED, 1);
         dial_note(d, to, &f);
     }
     if (d->n_attempts > 0)
@@ -334,6 +338,7 @@ static void on_total(struct io_timer *t)
             any = a;
     }
     struct fault f = { 0 };
+    metric_add(METRIC_UPSTREAM_CONNECT_FAILED, d->n_attempts);
     if (in_tls)
         fault_set(&f, FAULT_TLS_TIMEOUT, "handshake", "no end of the handshake in time");
     else if (any)

@@ -1,4 +1,5 @@
 #include "upstream/exchange_impl.h"
+#include "obs/metrics.h"
 #include "upstream/dial.h"
 
 /* A body that cannot be held for a retry goes only where S3's idle timeout (about 5 s) is far. */
@@ -144,6 +145,7 @@ void exchange_start(struct exchange *x, struct upstream *u, const struct exchang
         dial_start(x, NULL);
         return;
     }
+    metric_add(METRIC_UPSTREAM_REUSED, 1);
     attach(x, c, true);
     if (x->is_body_given)
         exchange_flush(x);
@@ -185,6 +187,7 @@ void exchange_break(struct exchange *x, const struct fault *f)
     connection_close(x->conn);
     x->conn = NULL;
     x->n_retries++;
+    metric_add(METRIC_UPSTREAM_RETRIES, 1);
     exchange_send_rewind(x);
     dial_start(x, is_elsewhere ? &avoid : NULL);
 }
@@ -223,6 +226,8 @@ static void end(struct exchange *x, bool may_keep)
     struct connection *c = x->conn;
     bool is_good = may_keep && x->state == EXCHANGE_HAS_HEAD && x->is_request_sent &&
                    !x->is_send_dead && x->head.keep_alive && exchange_recv_is_whole(x);
+    metric_add(METRIC_UPSTREAM_BYTES_IN, x->received_bytes);
+    metric_add(METRIC_UPSTREAM_BYTES_OUT, x->sent_bytes);
     x->state = EXCHANGE_IDLE;
     x->conn = NULL;
     io_defer_cancel(&x->later);

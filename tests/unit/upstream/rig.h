@@ -18,6 +18,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define END "\r\n\r\n"
+
 enum after {
     STAY,
     CLOSE, /* close_notify and FIN */
@@ -86,7 +89,9 @@ struct call {
 
 static inline void on_guard(struct io_timer *t)
 {
-    LIST_ENTRY(t, struct rig, guard)->is_late = true;
+    struct rig *r = LIST_ENTRY(t, struct rig, guard);
+    r->is_late = true;
+    io_loop_stop(&r->loop);
 }
 
 static inline void turn_ms(struct rig *r, unsigned ms)
@@ -95,7 +100,7 @@ static inline void turn_ms(struct rig *r, unsigned ms)
     r->guard.on_fire = on_guard;
     io_timer_arm(&r->loop, &r->guard, ms);
     while (!r->is_late)
-        uv_run(&r->loop.uv, UV_RUN_ONCE);
+        io_loop_run(&r->loop);
 }
 
 #define TURN_UNTIL(r, condition)                                                                   \

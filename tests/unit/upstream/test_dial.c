@@ -4,9 +4,6 @@
 
 #include <sys/socket.h>
 
-#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-#define END "\r\n\r\n"
-
 static const struct act answer_all[] = {
     { 0, END, OK5, 0, STAY }, { 1, END, OK5, 0, STAY }, { 2, END, OK5, 0, STAY },
     { 3, END, OK5, 0, STAY }, { 4, END, OK5, 0, STAY }, { 0 },

@@ -2,9 +2,6 @@
 #include "rig.h"
 #include "upstream/pool.h"
 
-#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-#define END "\r\n\r\n"
-
 static int setup(void **state)
 {
     *state = rig_new("", NULL);
