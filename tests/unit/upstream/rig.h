@@ -453,3 +453,23 @@ static inline void rig_free(struct rig *r)
     unlink(r->hosts);
     free(r);
 }
+
+/* Of a test whose addresses are literals. */
+static inline int rig_setup(void **state)
+{
+    *state = rig_new("", NULL);
+    return 0;
+}
+
+static inline int rig_teardown(void **state)
+{
+    rig_free(*state);
+    return 0;
+}
+
+/* Afresh, on a port of its own. */
+static inline void serve(struct rig *r, bool is_tls, const struct act *acts)
+{
+    origin_close(&r->origin);
+    origin_open(r, &r->origin, "127.0.0.1", 0, is_tls, acts);
+}
