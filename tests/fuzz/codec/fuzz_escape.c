@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "../exact.h"
 #include "codec/escape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -64,11 +65,7 @@ static void check_target(struct str target, struct buf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    char *copy = malloc(n ? n : 1);
-    if (copy == NULL)
-        abort();
-    if (n > 0)
-        memcpy(copy, data, n);
+    char *copy = exact_copy(data, n);
     struct str s = str_of(copy, n);
     struct buf out;
     buf_init(&out, SIZE_MAX / 2);

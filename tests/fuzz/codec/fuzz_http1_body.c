@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "../exact.h"
 #include "codec/http1_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -45,11 +46,7 @@ static void read_body(enum http_framing framing, uint64_t length, struct str in,
         size_t n = piece ? piece : grow;
         if (n > in.n - o->used)
             n = in.n - o->used;
-        char *copy = malloc(n ? n : 1);
-        if (copy == NULL)
-            abort();
-        if (n > 0)
-            memcpy(copy, in.p + o->used, n);
+        char *copy = exact_copy(in.p + o->used, n);
         take(&b, str_of(copy, n), o);
         free(copy);
         if (o->used == in.n)

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "../exact.h"
 #include "codec/s3_host.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -39,11 +40,7 @@ static void check_host(struct str host)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    char *copy = malloc(n ? n : 1);
-    if (copy == NULL)
-        abort();
-    if (n > 0)
-        memcpy(copy, data, n);
+    char *copy = exact_copy(data, n);
     struct str target = str_of(copy, n), bucket;
     struct s3_target t;
     check_host(target);

@@ -3,6 +3,7 @@
  * made here are freed here. */
 #include <stdlib.h>
 
+#include "../exact.h"
 #include "codec/http1.h"
 
 typedef enum http_parse parse_head(struct str in, size_t *scanned, struct http_head *head,
@@ -18,11 +19,7 @@ static inline void check_inside(struct str part, struct str in)
 static inline enum http_parse parse_copy(struct str in, parse_head *parse, size_t *scanned,
                                          struct http_head *head, size_t *used, struct fault *f)
 {
-    char *copy = malloc(in.n ? in.n : 1);
-    if (copy == NULL)
-        abort();
-    if (in.n > 0)
-        memcpy(copy, in.p, in.n);
+    char *copy = exact_copy(in.p, in.n);
     fault_clear(f);
     enum http_parse result = parse(str_of(copy, in.n), scanned, head, used, f);
     if (result == HTTP_BAD && !fault_is_set(f))
