@@ -14,6 +14,12 @@ static bool refuse(struct route *out, struct fault *f, enum fault_kind kind, str
     return false;
 }
 
+/* A target that no route takes, as far as the log may show it: queries hold secrets. */
+static bool refuse_target(struct route *out, struct fault *f, struct str target)
+{
+    return refuse(out, f, FAULT_NOT_FOUND, str_first(target, str_find(target, '?', 0)));
+}
+
 static const struct conf_host_rule *find_rule(const struct conf *conf, struct str host)
 {
     for (size_t i = 0; i < conf->allow_hosts.n; i++)
@@ -46,13 +52,8 @@ static bool bucket_is_allowed(const struct conf *conf, struct str bucket, bool i
  * x-amz-copy-source names a second object, "/bucket/key" or "bucket/key", percent-encoded: with an
  * allow-list it may not be a way around it. Access point ARNs name no bucket and are refused.
  */
-static bool copy_source_is_allowed(const struct conf *conf, const struct http_head *head,
-                                   struct str *bucket)
+static bool copy_source_is_allowed(const struct conf *conf, struct str path, struct str *bucket)
 {
-    const struct http_field *source = http_find_name(head, STR("x-amz-copy-source"));
-    if (source == NULL)
-        return true;
-    struct str path = source->value;
     while (path.n > 0 && path.p[0] == '/')
         path = str_from(path, 1);
     *bucket = str_first(path, str_find(path, '/', 0));
@@ -60,6 +61,17 @@ static bool copy_source_is_allowed(const struct conf *conf, const struct http_he
         if (bucket->p[i] == '%' || bucket->p[i] == ':')
             return false;
     return bucket_is_allowed(conf, *bucket, false);
+}
+
+/* All of them: who knows which one the origin takes where the field is repeated? */
+static bool copy_sources_are_allowed(const struct conf *conf, const struct http_head *head,
+                                     struct str *bucket)
+{
+    for (unsigned i = 0; i < head->n_fields; i++)
+        if (str_eq_nocase(head->fields[i].name, STR("x-amz-copy-source")) &&
+            !copy_source_is_allowed(conf, head->fields[i].value, bucket))
+            return false;
+    return true;
 }
 
 static bool check_buckets(const struct conf *conf, const struct http_head *head,
@@ -76,7 +88,7 @@ static bool check_buckets(const struct conf *conf, const struct http_head *head,
         return true;
     if (kind != S3_BUCKET_OK || !bucket_is_allowed(conf, bucket, is_of_host))
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
-    if (!copy_source_is_allowed(conf, head, &bucket))
+    if (!copy_sources_are_allowed(conf, head, &bucket))
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
     return true;
 }
@@ -111,7 +123,7 @@ static void route_s3(const struct conf *conf, const struct http_head *head, stru
     struct s3_target parts;
     struct s3_host s3;
     if (!s3_target_split(target, &parts)) {
-        refuse(out, f, FAULT_NOT_FOUND, target);
+        refuse_target(out, f, target);
         return;
     }
     out->host = parts.host;
@@ -135,6 +147,20 @@ static bool path_is(struct str target, struct str path)
     return str_eq(str_first(target, str_find(target, '?', 0)), path);
 }
 
+/* RFC 9110 section 10.1.1: 100-continue is all that can be expected; HTTP/1.0 expects nothing. */
+static bool is_expectation_known(const struct http_head *head)
+{
+    for (unsigned i = 0; i < head->n_fields && head->minor > 0; i++) {
+        if (head->fields[i].id != HTTP_F_EXPECT)
+            continue;
+        struct str list = head->fields[i].value, one;
+        while (str_next(&list, ',', &one))
+            if (str_trim(one).n > 0 && !str_eq_nocase(str_trim(one), STR("100-continue")))
+                return false;
+    }
+    return true;
+}
+
 /* Both ports: methods that no route takes, and the target without scheme and authority. */
 static bool begin(const struct http_head *head, struct route *out, struct str *target,
                   struct fault *f)
@@ -145,8 +171,11 @@ static bool begin(const struct http_head *head, struct route *out, struct str *t
         return refuse(out, f, FAULT_BAD_REQUEST, STR("CONNECT is not for this proxy"));
     if (head->method == HTTP_TRACE)
         return refuse(out, f, FAULT_METHOD, STR("TRACE"));
+    if (!is_expectation_known(head))
+        return refuse(out, f, FAULT_EXPECTATION, http_value(head, HTTP_F_EXPECT));
+    /* An authority may hold a password, so this is not shown. */
     if (!http1_origin_form(head->target, &authority, target))
-        return refuse(out, f, FAULT_NOT_FOUND, head->target);
+        return refuse(out, f, FAULT_NOT_FOUND, STR(""));
     return true;
 }
 
@@ -176,5 +205,5 @@ void route_admin(const struct http_head *head, struct route *out, struct fault *
     if (path_is(target, STR("/livez")))
         out->kind = ROUTE_LIVEZ;
     else
-        refuse(out, f, FAULT_NOT_FOUND, target);
+        refuse_target(out, f, target);
 }

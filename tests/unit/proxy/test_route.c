@@ -146,6 +146,7 @@ static void test_copy_source_is_no_way_around(void **state)
         { "%2Fsecret/k", FAULT_BUCKET_DENIED },
         { "//secret/k", FAULT_BUCKET_DENIED },
         { "arn:aws:s3:us-east-1:1:accesspoint/data-1/object/k", FAULT_BUCKET_DENIED },
+        { "/data-1/k\r\nx-amz-copy-source: /secret/k", FAULT_BUCKET_DENIED },
     };
     struct conf *conf = load((const char *[]){ "PENSTOCK_ALLOW_BUCKETS=data-*", NULL });
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -189,6 +190,61 @@ static void test_allowed_hosts(void **state)
     conf_free(conf);
 }
 
+static void test_expectations(void **state)
+{
+    static const struct {
+        const char *rest; /* of the request line, and fields */
+        enum fault_kind fault;
+    } rows[] = {
+        { "1.1\r\nExpect: 100-continue\r\n", FAULT_NONE },
+        { "1.1\r\nExpect: 100-Continue, 100-continue\r\n", FAULT_NONE },
+        { "1.1\r\nExpect:\r\n", FAULT_NONE },
+        { "1.1\r\nExpect: 200-ok\r\n", FAULT_EXPECTATION },
+        { "1.1\r\nExpect: 100-continue, more\r\n", FAULT_EXPECTATION },
+        { "1.1\r\nExpect: 100-continue\r\nExpect: more\r\n", FAULT_EXPECTATION },
+        { "1.0\r\nExpect: more\r\n", FAULT_NONE },
+    };
+    struct conf *conf = load((const char *[]){ NULL });
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        struct http_head head;
+        struct route r;
+        struct fault f = { .kind = FAULT_NONE };
+        snprintf(text, sizeof text, "GET /" S3 "/b/k HTTP/%sHost: p\r\n\r\n", rows[i].rest);
+        read_request(text, &head);
+        route_public(conf, &head, &r, &f);
+        if (f.kind != rows[i].fault)
+            fail_msg("%s: %s", rows[i].rest, fault_row(f.kind)->name);
+    }
+    conf_free(conf);
+}
+
+/* The access log shows a fault's detail. */
+static void test_faults_hold_no_secrets(void **state)
+{
+    static const char *const targets[] = {
+        "//x?X-Amz-Signature=SECRET", "/x?token=SECRET",           "/x/y?token=SECRET",
+        "http://u:SECRET@h/k",        "https://h?X-Amz-Signature=SECRET",
+    };
+    struct conf *conf = load((const char *[]){ NULL });
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        char text[512];
+        struct http_head head;
+        struct route r;
+        struct fault f[2] = { { .kind = FAULT_NONE } };
+        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: p\r\n\r\n", targets[i]);
+        size_t scanned = 0, used = 0;
+        if (http1_parse_request(str_from_c(text), &scanned, &head, &used, &f[0]) == HTTP_DONE) {
+            route_public(conf, &head, &r, &f[0]);
+            route_admin(&head, &r, &f[1]);
+        }
+        for (int k = 0; k < 2; k++)
+            if (strstr(f[k].detail, "SECRET") != NULL)
+                fail_msg("%s: %s", targets[i], f[k].detail);
+    }
+    conf_free(conf);
+}
+
 static void test_admin_port(void **state)
 {
     struct http_head head;
@@ -209,6 +265,8 @@ int main(void)
         cmocka_unit_test(test_allowed_buckets),
         cmocka_unit_test(test_copy_source_is_no_way_around),
         cmocka_unit_test(test_allowed_hosts),
+        cmocka_unit_test(test_expectations),
+        cmocka_unit_test(test_faults_hold_no_secrets),
         cmocka_unit_test(test_admin_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
