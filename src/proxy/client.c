@@ -50,7 +50,10 @@ static void client_release(struct client *c)
     list_remove(&c->node);
     p->n_clients--;
     metric_sub(METRIC_CLIENTS_OPEN, 1);
-    limits_give(p->limits, &c->peer, c->is_counted);
+    if (c->port == PROXY_PORT_PUBLIC)
+        limits_give(p->limits, &c->peer, c->is_counted);
+    else
+        p->n_admin_clients--;
     io_free_later(p->loop, c);
     proxy_on_client_closed(p);
 }

@@ -66,22 +66,32 @@ static struct limits_client *find(struct list *bucket, const struct addr *peer)
     return NULL;
 }
 
-/* One more from this address; false when that is over the limit. Without memory nobody is refused
- * for it. */
-static bool count_client(struct limits *l, const struct addr *peer, bool *is_counted)
+/* An eighth more than max, for the connections that only get their 503. */
+static uint64_t most(uint64_t max)
+{
+    return max + max / 8 + 1;
+}
+
+/*
+ * One more from this address. Without memory nobody is refused for it. Those that get their 503
+ * take room from everybody, so of one address there are few of them too.
+ */
+static enum limits_verdict count_client(struct limits *l, const struct addr *peer, bool *is_counted)
 {
     struct list *bucket = bucket_of(l, peer);
     struct limits_client *c = find(bucket, peer);
     if (c == NULL) {
         c = calloc(1, sizeof *c);
         if (c == NULL)
-            return true;
+            return LIMITS_OK;
         c->addr = *peer;
         list_push_front(bucket, &c->node);
     }
+    if (c->n >= most(l->max_per_client))
+        return LIMITS_DROP;
     c->n++;
     *is_counted = true;
-    return c->n <= l->max_per_client;
+    return c->n <= l->max_per_client ? LIMITS_OK : LIMITS_REFUSE;
 }
 
 enum limits_verdict limits_take(struct limits *l, const struct addr *peer, bool *is_counted)
@@ -89,16 +99,12 @@ enum limits_verdict limits_take(struct limits *l, const struct addr *peer, bool 
     enum limits_verdict v = LIMITS_OK;
     *is_counted = false;
     uv_mutex_lock(&l->lock);
-    /* An eighth more, for the connections that only get their 503. */
-    if (l->n >= l->max + l->max / 8 + 1) {
+    if (l->n >= most(l->max))
         v = LIMITS_DROP;
-    } else {
-        l->n++;
-        if (l->n > l->max)
-            v = LIMITS_REFUSE;
-        if (l->max_per_client > 0 && !count_client(l, peer, is_counted))
-            v = LIMITS_REFUSE;
-    }
+    else if (l->max_per_client > 0)
+        v = count_client(l, peer, is_counted);
+    if (v != LIMITS_DROP && ++l->n > l->max)
+        v = LIMITS_REFUSE;
     uv_mutex_unlock(&l->lock);
     return v;
 }

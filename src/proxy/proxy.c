@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { ACCESS_LINE_BYTES = 64 * 1024 };
+enum { ACCESS_LINE_BYTES = 64 * 1024, PROXY_ADMIN_CLIENTS = 64 };
 
 bool proxy_init(struct proxy *p, struct io_loop *loop, const struct conf *conf,
                 struct upstream *upstream, struct limits *limits, struct fault *f)
@@ -40,22 +40,39 @@ void proxy_done(struct proxy *p)
     buf_done(&p->line);
 }
 
+/* False when fd is not to be served at all. */
+static bool admit(struct proxy *p, const struct addr *peer, enum proxy_port port, bool *is_refused,
+                  bool *is_counted)
+{
+    *is_refused = *is_counted = false;
+    if (p->is_draining)
+        return false;
+    /* Health checks come in while everything else is full. */
+    if (port == PROXY_PORT_ADMIN) {
+        if (p->n_admin_clients >= PROXY_ADMIN_CLIENTS)
+            return false;
+        p->n_admin_clients++;
+        return true;
+    }
+    enum limits_verdict v = limits_take(p->limits, peer, is_counted);
+    *is_refused = v == LIMITS_REFUSE;
+    return v != LIMITS_DROP;
+}
+
 void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port)
 {
-    bool is_counted;
-    enum limits_verdict v = limits_take(p->limits, peer, &is_counted);
-    if (v == LIMITS_DROP || p->is_draining) {
-        if (v != LIMITS_DROP)
-            limits_give(p->limits, peer, is_counted);
+    bool is_refused, is_counted;
+    if (!admit(p, peer, port, &is_refused, &is_counted)) {
         metric_add(METRIC_CLIENTS_REFUSED, 1);
         close(fd);
         return;
     }
-    /* Health checks come in while everything else is full. */
-    bool is_refused = v == LIMITS_REFUSE && port == PROXY_PORT_PUBLIC;
     struct client *c = client_new(p, fd, peer, port, is_refused);
     if (c == NULL) {
-        limits_give(p->limits, peer, is_counted);
+        if (port == PROXY_PORT_PUBLIC)
+            limits_give(p->limits, peer, is_counted);
+        else
+            p->n_admin_clients--;
         metric_add(METRIC_CLIENTS_REFUSED, 1);
         close(fd);
         return;

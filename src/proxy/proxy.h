@@ -19,7 +19,7 @@ struct proxy {
     struct limits *limits;
     struct buf expose; /* the value of Access-Control-Expose-Headers */
     bool is_draining;
-    size_t n_clients;
+    size_t n_clients, n_admin_clients;
     /* private */
     struct list clients;
     struct tx *spare_tx; /* kept for the next requests, at most PROXY_SPARE_TX */

@@ -46,11 +46,32 @@ static void test_by_client_address(void **state)
     limits_free(l);
 }
 
+/* What one address opens beyond its limit is no burden to the others. */
+static void test_one_client_cannot_take_all(void **state)
+{
+    struct limits *l = limits_new(100, 8);
+    struct addr a = peer("192.0.2.1:1"), b = peer("192.0.2.2:1");
+    bool is_counted;
+    enum limits_verdict last = LIMITS_OK;
+    unsigned n = 0;
+    for (; n < 1000 && last != LIMITS_DROP; n++)
+        last = limits_take(l, &a, &is_counted);
+    assert_int_equal(n, 8 + 2 + 1);
+    assert_false(is_counted);
+    assert_int_equal(limits_n(l), 10);
+    assert_int_equal(limits_take(l, &b, &is_counted), LIMITS_OK);
+    for (n = 0; n < 10; n++)
+        limits_give(l, &a, true);
+    assert_int_equal(limits_take(l, &a, &is_counted), LIMITS_OK);
+    limits_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overall),
         cmocka_unit_test(test_by_client_address),
+        cmocka_unit_test(test_one_client_cannot_take_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
