@@ -94,7 +94,9 @@ static void add_own_addresses(struct dns_shared *dns, const struct conf_addrs *l
 
 static void run_worker(void *arg)
 {
-    worker_run(arg);
+    struct worker *w = arg, *first = w - w->index;
+    worker_run(w);
+    io_loop_post(&first->loop, worker_other_ended, first);
     log_done();
 }
 
@@ -118,7 +120,7 @@ static bool start(struct server *s, struct fault *f)
         }
     if (!watch_signals(s, f))
         return false;
-    for (unsigned i = 1; i < s->n_workers; i++, s->n_threads++) {
+    for (unsigned i = 1; i < s->n_workers; i++, s->n_threads++, s->workers[0].n_others++) {
         int r = uv_thread_create(&s->threads[i], run_worker, &s->workers[i]);
         if (r != 0)
             return fault_set(f, FAULT_SYSTEM, "thread", "%s", uv_strerror(r));

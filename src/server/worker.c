@@ -133,9 +133,24 @@ void worker_run(struct worker *w)
     io_loop_run(&w->loop);
 }
 
+static void stop_when_done(struct worker *w)
+{
+    if (w->is_drained && w->n_others == 0)
+        io_loop_stop(&w->loop);
+}
+
 static void on_drained(void *arg)
 {
-    io_loop_stop(&((struct worker *)arg)->loop);
+    struct worker *w = arg;
+    w->is_drained = true;
+    stop_when_done(w);
+}
+
+void worker_other_ended(void *arg)
+{
+    struct worker *w = arg;
+    w->n_others--;
+    stop_when_done(w);
 }
 
 static void close_listeners(struct worker *w)

@@ -30,7 +30,9 @@ struct worker {
         enum proxy_port port;
     } listeners[WORKER_MAX_LISTENERS];
     struct io_timer drain_timer;
-    bool is_draining;
+    /* Worker 0 hears the signals, so while others drain it runs on for the second one. */
+    unsigned n_others;
+    bool is_draining, is_drained;
     /* private */
     uv_prepare_t flush;
     bool has_loop, has_proxy;
@@ -44,5 +46,7 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
 void worker_run(struct worker *w);
 /* On the worker's own thread, or through io_loop_post. */
 void worker_drain(struct worker *w);
+/* For worker 0, through io_loop_post: one of its n_others has ended. */
+void worker_other_ended(void *arg);
 /* After worker_run, or after a failed worker_init. */
 void worker_done(struct worker *w);
