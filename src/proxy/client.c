@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CLIENT_LINGER_BYTES = 1024 * 1024, CLIENT_LINGER_MS = 2000, CLIENT_REFUSED_HEAD_MS = 5000 };
+enum { CLIENT_LINGER_BYTES = 64 * 1024 * 1024, CLIENT_LINGER_MS = 2000, CLIENT_REFUSED_HEAD_MS = 5000 };
 
 static void client_on_ready(struct io_stream *s, unsigned events);
 static void client_on_late(struct io_timer *t);
@@ -83,6 +83,7 @@ void client_linger(struct client *c)
 {
     c->state = CLIENT_LINGER;
     c->lingered_bytes = 0;
+    io_block_give(c->proxy->loop, &c->in);
     io_stream_shutdown(c->stream);
     io_stream_want(c->stream, IO_READ);
     client_arm(c, CLIENT_LINGER_MS);
@@ -111,6 +112,8 @@ static void linger_on(struct client *c)
 static bool make_room(struct client *c, enum io_block_size size)
 {
     struct io_loop *loop = c->proxy->loop;
+    if (size == IO_BLOCK_64K && io_block_n(&c->in) == 0 && c->in.cap < 64 * 1024)
+        io_block_give(loop, &c->in);
     if (c->in.p == NULL)
         return io_block_take(loop, &c->in, size);
     if (c->in.start > 0 && io_block_room(&c->in) == 0)
@@ -194,8 +197,13 @@ void client_next(struct client *c)
 {
     c->tx = NULL;
     c->state = CLIENT_IDLE;
-    if (c->proxy->is_draining) {
+    if (c->proxy->is_draining && io_block_n(&c->in) == 0) {
         client_close(c);
+        return;
+    }
+    if (c->proxy->is_draining) {
+        /* Closing with requests unread would be a reset, which can take the last answer with it. */
+        client_linger(c);
         return;
     }
     io_stream_want(c->stream, IO_READ);

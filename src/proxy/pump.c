@@ -25,6 +25,7 @@ static enum pump_result fill(struct tx *tx)
     struct fault f = { .kind = FAULT_NONE };
     switch (client_fill(c, size, &f)) {
     case IO_OK:
+        tx->waits_for_client = false;
         return PUMP_DONE;
     case IO_AGAIN:
         wait_for_client(tx);
@@ -35,29 +36,52 @@ static enum pump_result fill(struct tx *tx)
     }
 }
 
+/* n of the pending bytes are done with; the framing behind the last of them goes too. */
+static void take_pending(struct tx *tx, size_t n)
+{
+    tx->up_pending -= n;
+    if (tx->up_pending == 0) {
+        n += tx->up_gap;
+        tx->up_gap = 0;
+    }
+    client_take(tx->client, n);
+}
+
+/* Puts a span behind those that are pending: a copy costs less than a write of its own. */
+static void join_span(struct tx *tx, struct str span, size_t framing_n)
+{
+    struct io_block *in = &tx->client->in;
+    tx->up_gap += framing_n;
+    if (tx->up_pending == 0)
+        take_pending(tx, 0);
+    else
+        memmove(in->p + in->start + tx->up_pending, span.p, span.n);
+    tx->up_pending += span.n;
+}
+
 /*
- * The framing in front of the next body bytes, which then lie at the front of the input block,
- * up_pending of them. DONE at the body's end.
+ * Takes the framing out of what the input block has of the body: its bytes then lie at the front,
+ * up_pending of them, with up_gap bytes of framing behind. DONE at the body's end.
  */
 static enum pump_result unframe(struct tx *tx)
 {
-    size_t used;
-    struct str data;
-    enum http1_body_step step =
-        http1_body_next(&tx->up_body, io_block_str(&tx->client->in), &used, &data);
-    switch (step) {
-    case HTTP1_BODY_DATA:
-        client_take(tx->client, used - data.n);
-        tx->up_pending = data.n;
-        return PUMP_WAIT;
-    case HTTP1_BODY_MORE:
-        client_take(tx->client, used);
-        return PUMP_WAIT;
-    case HTTP1_BODY_END:
-        client_take(tx->client, used);
-        tx->is_up_ended = true;
-        return PUMP_DONE;
-    default:
+    for (;;) {
+        size_t used;
+        struct str data, in = str_from(io_block_str(&tx->client->in), tx->up_pending + tx->up_gap);
+        enum http1_body_step step = http1_body_next(&tx->up_body, in, &used, &data);
+        if (step == HTTP1_BODY_DATA) {
+            join_span(tx, data, used - data.n);
+            continue;
+        }
+        tx->up_gap += used;
+        if (tx->up_pending == 0)
+            take_pending(tx, 0);
+        if (step == HTTP1_BODY_MORE)
+            return PUMP_WAIT;
+        if (step == HTTP1_BODY_END) {
+            tx->is_up_ended = true;
+            return PUMP_DONE;
+        }
         fault_set(&tx->fault, FAULT_BAD_REQUEST, "body", "broken chunk framing");
         return PUMP_FAILED;
     }
@@ -66,29 +90,26 @@ static enum pump_result unframe(struct tx *tx)
 /* Up to the next body bytes, the end, or the need to wait. */
 static enum pump_result next_data(struct tx *tx)
 {
-    while (tx->up_pending == 0) {
+    while (tx->up_pending == 0 && !tx->is_up_ended) {
         /* A body of known length ends without a byte more. */
         if (io_block_n(&tx->client->in) == 0 && !http1_body_is_whole(&tx->up_body)) {
             enum pump_result r = fill(tx);
             if (r != PUMP_DONE)
                 return r;
         }
-        enum pump_result r = unframe(tx);
-        if (r != PUMP_WAIT)
-            return r;
+        if (unframe(tx) == PUMP_FAILED)
+            return PUMP_FAILED;
     }
-    return PUMP_WAIT;
+    return PUMP_DONE;
 }
 
 enum pump_result pump_up(struct tx *tx)
 {
-    for (int turn = 0; !tx->is_up_ended;) {
+    for (int turn = 0; !tx->is_up_ended || tx->up_pending > 0;) {
         if (tx->up_pending == 0) {
             enum pump_result r = next_data(tx);
-            if (r == PUMP_GONE || r == PUMP_FAILED)
+            if (r != PUMP_DONE)
                 return r;
-            if (tx->up_pending == 0 && !tx->is_up_ended)
-                return PUMP_WAIT;
             continue;
         }
         if (tx->up_bytes + tx->up_pending > tx->proxy->conf->max_body) {
@@ -97,12 +118,16 @@ enum pump_result pump_up(struct tx *tx)
         }
         size_t n = exchange_write(&tx->x, str_first(io_block_str(&tx->client->in), tx->up_pending));
         tx->up_bytes += n;
-        tx->up_pending -= n;
-        client_take(tx->client, n);
-        /* The exchange is full; or others get their turn, and the socket, if it has more, wakes us.
-         */
-        if (tx->up_pending > 0 || (io_block_n(&tx->client->in) == 0 && ++turn >= TX_TURN_BLOCKS))
+        take_pending(tx, n);
+        if (tx->up_pending > 0)
+            return PUMP_WAIT; /* for the exchange, which is full */
+        if (http1_body_is_whole(&tx->up_body))
+            continue; /* nothing more would wake us */
+        if (io_block_n(&tx->client->in) == 0 && ++turn >= TX_TURN_BLOCKS) {
+            /* Others get their turn: the socket, if it has more, wakes us. It may have none. */
+            wait_for_client(tx);
             return PUMP_WAIT;
+        }
     }
     if (!tx->is_up_told) {
         tx->is_up_told = true;
@@ -113,13 +138,13 @@ enum pump_result pump_up(struct tx *tx)
 
 enum pump_result pump_discard(struct tx *tx)
 {
-    while (!tx->is_up_ended) {
-        if (tx->up_pending > 0) {
-            tx->up_bytes += tx->up_pending;
-            client_take(tx->client, tx->up_pending);
-            tx->up_pending = 0;
-        }
-        if (tx->up_bytes > TX_DISCARD_BYTES || io_block_n(&tx->client->in) == 0)
+    while (!tx->is_up_ended || tx->up_pending > 0) {
+        tx->up_bytes += tx->up_pending;
+        take_pending(tx, tx->up_pending);
+        if (tx->is_up_ended)
+            break;
+        bool is_more = io_block_n(&tx->client->in) > 0 || http1_body_is_whole(&tx->up_body);
+        if (tx->up_bytes > TX_DISCARD_BYTES || !is_more)
             return PUMP_FAILED;
         if (unframe(tx) == PUMP_FAILED)
             return PUMP_FAILED;
@@ -151,6 +176,11 @@ static enum pump_result send_down(struct tx *tx, struct str data, size_t *data_n
         v[n_v++] = (struct iovec){ (char *)(uintptr_t)data.p, data.n };
     if (n_v == 0)
         return PUMP_DONE;
+    if (d->out.failed) {
+        /* Half a head or chunk would be read as something else. */
+        fault_set(&tx->fault, FAULT_NO_MEMORY, "response", NULL);
+        return PUMP_GONE;
+    }
     enum io_result r = io_stream_writev(tx->client->stream, v, n_v, &sent, &f);
     if (r == IO_FAILED || r == IO_EOF) {
         fault_set(&tx->fault, FAULT_CLIENT_GONE, "response", NULL);
@@ -227,8 +257,8 @@ enum pump_result pump_down(struct tx *tx)
             if (sent != PUMP_DONE)
                 return sent;
             if (turn >= TX_TURN_BLOCKS) {
-                /* Others get their turn: the client's socket has room and wakes us again. */
-                io_stream_want(tx->client->stream, tx->client->stream->wanted | IO_WRITE);
+                /* Others get their turn: the client's socket, if it has room, wakes us again. */
+                wait_for_write(tx);
                 return PUMP_WAIT;
             }
         } else if (r == IO_AGAIN) {

@@ -78,9 +78,9 @@ static void reset(struct tx *tx, struct client *c)
     tx->step = TX_ROUTE;
     tx->keep_alive = false;
     tx->has_failed = tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
-    tx->waits_for_client = tx->is_exchanging = false;
+    tx->waits_for_client = tx->waits_for_100 = tx->is_exchanging = false;
     tx->status = 0;
-    tx->up_pending = 0;
+    tx->up_pending = tx->up_gap = 0;
     tx->up_bytes = 0;
     tx->route = (struct route){ .kind = ROUTE_REFUSED, .has_cors = c->port == PROXY_PORT_PUBLIC };
     fault_clear(&tx->fault);
@@ -126,7 +126,8 @@ void tx_start(struct tx *tx, struct client *c, size_t head_bytes)
     }
     tx->keep_alive = tx->has_head && tx->head.keep_alive;
     http1_body_init(&tx->up_body, tx->head.framing, tx->head.content_length);
-    tx->is_up_ended = tx->head.framing == HTTP_NO_BODY;
+    tx->is_up_ended = http1_body_is_whole(&tx->up_body);
+    tx->waits_for_100 = tx->has_head && tx->head.expects_continue;
     tx_run(tx);
 }
 
@@ -218,23 +219,6 @@ static void start_exchange(struct tx *tx, const struct resume_plan *plan)
     exchange_start(&tx->x, tx->proxy->upstream, &request);
 }
 
-static void end_exchange(struct tx *tx, bool keep)
-{
-    if (!tx->is_exchanging)
-        return;
-    tx->is_exchanging = false;
-    if (keep)
-        exchange_finish(&tx->x);
-    else
-        exchange_cancel(&tx->x);
-}
-
-static enum tx_result step_send(struct tx *tx)
-{
-    start_exchange(tx, NULL);
-    return tx_go(tx, TX_HEAD);
-}
-
 /* What the access line says of the origin: the first exchange's, whatever is resumed later. */
 static void look(struct tx *tx)
 {
@@ -252,6 +236,26 @@ static void look(struct tx *tx)
     if (id.n > 0)
         memcpy(seen->request_id, id.p, id.n);
     seen->request_id[id.n] = 0;
+}
+
+static void end_exchange(struct tx *tx, bool keep)
+{
+    if (!tx->is_exchanging)
+        return;
+    /* The client left, or stalled, before the head came: the origin is worth knowing all the more. */
+    if (!tx->down.is_begun)
+        look(tx);
+    tx->is_exchanging = false;
+    if (keep)
+        exchange_finish(&tx->x);
+    else
+        exchange_cancel(&tx->x);
+}
+
+static enum tx_result step_send(struct tx *tx)
+{
+    start_exchange(tx, NULL);
+    return tx_go(tx, TX_HEAD);
 }
 
 /* The request's body goes on; true when the step has to change (and did). */
@@ -277,7 +281,8 @@ static void begin_response(struct tx *tx)
 {
     struct down *d = &tx->down;
     enum down_framing framing = rewrite_framing(&tx->head, &tx->x.head);
-    if (framing == DOWN_UNTIL_CLOSE || !tx->is_up_ended || tx->proxy->is_draining)
+    bool is_read = tx->is_up_ended && tx->up_pending == 0;
+    if (framing == DOWN_UNTIL_CLOSE || !is_read || tx->proxy->is_draining)
         tx->keep_alive = false;
     resume_init(&tx->resume, &tx->head, &tx->x.head);
     tx->status = (uint16_t)tx->x.head.status;
@@ -291,7 +296,6 @@ static void begin_response(struct tx *tx)
 static enum tx_result step_head(struct tx *tx)
 {
     if (tx->has_failed) {
-        look(tx);
         tx->fault = tx->x.fault;
         end_exchange(tx, false);
         return tx_go(tx, TX_REPLY);
@@ -435,8 +439,10 @@ static void tx_run(struct tx *tx)
 /* Only 100 is passed on, and only to a client that waits for it. */
 static void relay_interim(struct tx *tx)
 {
-    if (tx->x.head.status == 100 && tx->head.expects_continue && tx->head.minor > 0 &&
-        tx->up_bytes == 0 && !tx->is_up_ended && !tx->down.is_begun)
+    if (tx->x.head.status != 100 || !tx->waits_for_100)
+        return;
+    tx->waits_for_100 = false;
+    if (tx->up_bytes == 0 && !tx->is_up_ended && !tx->down.is_begun)
         buf_append(&tx->down.out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
 }
 
@@ -472,7 +478,11 @@ void tx_on_client_late(struct tx *tx)
 {
     if (!tx->waits_for_client)
         return;
-    fault_set(&tx->fault, FAULT_CLIENT_STALLED, "body", NULL);
+    /* A client that waits to be told to go on is not the one that stalls. */
+    if (tx->waits_for_100 && tx->up_bytes == 0 && tx->is_exchanging)
+        fault_set(&tx->fault, FAULT_UPSTREAM_HEAD_TIMEOUT, "head", "neither 100 nor a response");
+    else
+        fault_set(&tx->fault, FAULT_CLIENT_STALLED, "body", NULL);
     tx->keep_alive = false;
     end_exchange(tx, false);
     tx_go(tx, tx->down.is_begun ? TX_CUT : TX_REPLY);

@@ -56,6 +56,7 @@ struct tx {
     bool is_up_ended;      /* the request's body was read to its end */
     bool is_up_told;       /* and the exchange knows */
     bool waits_for_client; /* the client's timer counts */
+    bool waits_for_100;    /* the client does, with its body; 100 was not passed on yet */
     bool has_head;         /* false: the head was refused, only the fault is known */
     uint16_t status;       /* sent to the client; 0: none */
 
@@ -65,8 +66,8 @@ struct tx {
     struct fault fault; /* the first thing that went wrong: the access line's termination code */
 
     struct http1_body up_body;
-    size_t
-        up_pending; /* body bytes at the front of client->in that the exchange did not take yet */
+    /* At the front of client->in: body bytes that the exchange did not take yet, and framing. */
+    size_t up_pending, up_gap;
     uint64_t up_bytes;
 
     struct buf up_head;
