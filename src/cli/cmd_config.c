@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "conf/settings.h"
+#include "io/tls.h"
 
 #include <stdio.h>
 
@@ -45,6 +46,18 @@ static int print_help(bool wants_markdown)
     return print(&text);
 }
 
+/* What only using the files tells: authorities that OpenSSL takes. */
+static bool check_authorities(const struct conf *c)
+{
+    struct fault f = { .kind = FAULT_NONE };
+    struct io_tls *tls = io_tls_client_new(c->ca_file.n > 0 ? c->ca_file.p : NULL, &f);
+    if (tls != NULL)
+        io_tls_free(tls);
+    else
+        fprintf(stderr, "PENSTOCK_CA_FILE: %s\n", f.detail);
+    return tls != NULL;
+}
+
 int cmd_config(int argc, char **argv)
 {
     struct arguments a = { 0 };
@@ -59,6 +72,10 @@ int cmd_config(int argc, char **argv)
     struct conf *c = cli_load_conf(a.file);
     if (c == NULL)
         return EXIT_FAILED;
+    if (!is_show && !check_authorities(c)) {
+        conf_free(c);
+        return EXIT_FAILED;
+    }
     struct buf text;
     buf_init(&text, 8 << 20);
     if (is_show)

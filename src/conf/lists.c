@@ -176,6 +176,9 @@ bool conf_parse_cidrs(struct conf_reader *r, struct str text, void *field)
 static bool parse_host_rule(struct conf_reader *r, struct str item, struct conf_host_rule *rule)
 {
     size_t equals = str_find(item, '=', 0);
+    if (str_find(item, '/', 0) < item.n)
+        return conf_bad(r, "\"%.*s\" is no rule: write pattern[:port][=http|https], no URL",
+                        CONF_SHOWN(item));
     struct str place = str_trim(str_first(item, equals));
     struct str scheme = str_trim(str_from(item, equals + 1));
     rule->scheme = CONF_HTTPS;

@@ -81,8 +81,11 @@ static bool check_range(struct conf_reader *r, struct str text, uint64_t value)
 static bool parse_count(struct conf_reader *r, struct str text, void *field)
 {
     uint64_t value;
-    if (!str_to_u64(text, &value))
-        return conf_bad(r, "\"%.*s\" is no whole number", CONF_SHOWN(text));
+    if (!str_to_u64(text, &value)) {
+        bool is_time = str_ends(str_from_c(r->row->key), STR("_MS"));
+        return conf_bad(r, "\"%.*s\" is no whole number%s", CONF_SHOWN(text),
+                        is_time ? " of ms" : "");
+    }
     if (!check_range(r, text, value))
         return false;
     *(uint64_t *)field = value;

@@ -15,6 +15,8 @@ struct dns_engine;
 struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f);
 /* After its engines. */
 void dns_shared_free(struct dns_shared *s);
+/* False when no setting and no file names a server: then only local names resolve. */
+bool dns_shared_has_servers(struct dns_shared *s);
 /* Addresses that are our own listeners: never asked as a server, never handed out for dialling.
  * Before engines start. The unspecified address stands for every address of this host. */
 void dns_shared_add_own(struct dns_shared *s, const struct addr *own);

@@ -28,6 +28,14 @@ struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
     return s;
 }
 
+bool dns_shared_has_servers(struct dns_shared *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool has_servers = !list_is_empty(&s->servers);
+    pthread_mutex_unlock(&s->lock);
+    return has_servers;
+}
+
 void dns_shared_free(struct dns_shared *s)
 {
     if (s == NULL)

@@ -141,6 +141,10 @@ static void log_started(const struct server *s)
     log_event(LOG_INFO, "start", "penstock " PENSTOCK_VERSION " serves on %.*s, %u worker%s",
               STR_ARG(buf_str(&where)), s->n_workers, s->n_workers > 1 ? "s" : "");
     buf_done(&where);
+    if (!dns_shared_has_servers(s->shared.dns))
+        log_event(LOG_WARNING, "dns_no_server",
+                  "no DNS server is known: %.*s names none, and PENSTOCK_DNS_SERVERS is not set",
+                  STR_ARG(s->shared.conf->resolv_conf));
 }
 
 /* The other workers are asked to stop and waited for before anything that they share goes. */
