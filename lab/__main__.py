@@ -1,8 +1,9 @@
 """`python3 -m lab`: the lab with penstock in it and a shell in the client's namespace.
-`python3 -m lab --run CMD...`: one command there instead. `--without-penstock`: the world alone."""
+`python3 -m lab --run CMD...`: one command there instead, or one line of shell in quotes. `--without-penstock`: the world alone."""
 
 import argparse
 import os
+import shutil
 import sys
 
 from lab import net
@@ -32,7 +33,7 @@ Logs: {folder}   (penstock: {log})
 
 def main():
     parser = argparse.ArgumentParser(prog="python3 -m lab", description=__doc__)
-    parser.add_argument("--run", nargs=argparse.REMAINDER, metavar="CMD", help="run this and exit with its code")
+    parser.add_argument("--run", nargs=argparse.REMAINDER, metavar="CMD", help="run this command, or quoted line of shell, and exit with its code")
     parser.add_argument("--without-penstock", action="store_true")
     args = parser.parse_args()
     net.reexec([sys.executable, "-m", "lab", *sys.argv[1:]])
@@ -44,7 +45,9 @@ def main():
         log = world.start_penstock().log
     os.environ["LAB_DIR"] = world.folder
     if args.run:
-        code = w.shell(world, args.run)
+        # One word that is no program is a line for the shell, as `sh -c` takes it.
+        is_line = len(args.run) == 1 and not shutil.which(args.run[0])
+        code = w.shell(world, ["sh", "-c", args.run[0]] if is_line else args.run)
     else:
         print(HELP.format(corp=w.CORP, aws=w.AWS, penstock=w.PENSTOCK, client=w.CLIENT, folder=world.folder, log=log))
         os.environ["PS1"] = "lab client \\$ "

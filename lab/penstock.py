@@ -20,9 +20,10 @@ def is_sanitized():
 
 
 class Penstock:
-    """`penstock serve` with a clean environment. Settings without PENSTOCK_ in front are given by keyword."""
+    """`penstock serve` with a clean environment. Settings without PENSTOCK_ in front are given by keyword.
+    wrap: what stands before it on the command line and ends in exec."""
 
-    def __init__(self, host, folder, env, port=80, args=("serve",), wait=True):
+    def __init__(self, host, folder, env, port=80, args=("serve",), wait=True, wrap=()):
         self.host, self.port = host, port
         self.log = os.path.join(folder, "penstock-%d.log" % (time.time_ns() // 1000))
         self.env = {"PATH": os.environ["PATH"], **env}
@@ -30,7 +31,7 @@ class Penstock:
             if name in os.environ:
                 self.env[name] = os.environ[name]
         with open(self.log, "wb") as out:
-            self.process = host.popen([binary(), *args], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            self.process = host.popen([*wrap, binary(), *args], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                       env=self.env, cwd="/")
         if wait:
             self.wait_ready()

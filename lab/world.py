@@ -127,7 +127,7 @@ class World:
         os.rename(path + ".new", path)
         return path
 
-    def start_penstock(self, servers=(CORP,), port=80, wait=True, args=("serve",), **settings):
+    def start_penstock(self, servers=(CORP,), port=80, wait=True, args=("serve",), wrap=(), **settings):
         """Settings by their names without PENSTOCK_ in front; None takes one of the usual ones away."""
         hosts = os.path.join(self.folder, "penstock-hosts")
         with open(hosts, "w") as f:
@@ -138,7 +138,7 @@ class World:
         env = {f"PENSTOCK_{k}": str(v) for k, v in env.items() if v is not None}
         if registry is not None:
             env["INTERNAL_REGISTRY_URL"] = registry
-        instance = Penstock(self.penstock_host, self.folder, env, port, args, wait)
+        instance = Penstock(self.penstock_host, self.folder, env, port, args, wait, wrap)
         self.instances.append(instance)
         return instance
 

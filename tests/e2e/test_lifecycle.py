@@ -73,6 +73,8 @@ def test_config_check_and_show(world, tmp_path):
     shown = run(world, "config", "show", env=env)
     assert shown.returncode == 0 and "http://registry.stk" in shown.stdout and "PENSTOCK_LISTEN" in shown.stdout
     assert run(world, "config", "check", env={}).returncode == 1
+    wrong = run(world, "config", "check", env={**env, "PENSTOCK_CA_FILE": "/etc/passwd"})
+    assert wrong.returncode == 1 and "PENSTOCK_CA_FILE" in wrong.stderr and "PEM" in wrong.stderr
 
 
 def test_config_file(world, start, tmp_path):
@@ -197,9 +199,28 @@ def test_every_log_line_is_json(proxy):
         json.loads(line)
 
 
-def test_read_only_root_and_no_rights(world, start, tmp_path):
-    """It writes nothing anywhere: no file of its own is open for writing but stdout."""
-    proxy = start()
+def test_no_nameserver_is_told_at_once(start):
+    proxy = start(RESOLV_CONF="/nowhere", DNS_AWS="off")
+    resp = fetch(proxy, "GET", f"/{ORIGIN}/life/x")
+    assert resp.status == 502 and b"no DNS server is known" in resp.body
+    warning = next(x for x in proxy.lines() if x["event"] == "dns_no_server")
+    assert "/nowhere" in warning["message"] and "PENSTOCK_DNS_SERVERS" in warning["message"]
+
+
+READ_ONLY = ("unshare", "-m", "sh", "-c", "mount -o bind,remount,ro / && exec setpriv --inh-caps=-all "
+             "--ambient-caps=-all --bounding-set=-all --no-new-privs \"$@\"", "sh")
+
+
+def test_read_only_root_and_no_rights(world, start):
+    """On a read-only root, without any capability. It writes nothing anywhere: no file of its own is open for
+    writing but stdout."""
+    proxy = start(wrap=READ_ONLY)
+    pid = proxy.process.pid
+    with open(f"/proc/{pid}/status") as f:
+        assert "CapEff:\t0000000000000000\n" in f.read()
+    with open(f"/proc/{pid}/mountinfo") as f:
+        root = [line.split() for line in f if line.split()[4] == "/"][-1]
+    assert "ro" in root[5].split(",")
     assert fetch(proxy, "PUT", f"/{ORIGIN}/life/ro", body=b"x" * MIB).status == 200
     folder = f"/proc/{proxy.process.pid}/fd"
     for fd in os.listdir(folder):

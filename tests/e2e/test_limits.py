@@ -52,6 +52,9 @@ def test_10_gib_is_the_default(proxy, origin):
         conn.send(b"PUT %s HTTP/1.1\r\nHost: p\r\nContent-Length: %d\r\n\r\n" % (UP.encode(), 10 * 1024 * MIB + 1))
         assert conn.response().status == 413
     assert origin.requests == []
+    with Conn(proxy) as conn:
+        conn.send(b"PUT %s HTTP/1.1\r\nHost: p\r\nContent-Length: %d\r\n\r\nx" % (UP.encode(), 10 * 1024 * MIB))
+        eventually(lambda: origin.requests, 5, "the upload of just 10 GiB begins")
 
 
 def test_head_limits(proxy, origin):
