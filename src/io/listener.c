@@ -57,8 +57,8 @@ static void on_poll(uv_poll_t *h, int status, int events)
     }
 }
 
-/* A socket that listens at `at`, or -1 with errno. */
-static int open_at(const struct addr *at, bool reuse_port)
+/* A socket bound to `at`, or -1 with errno. */
+static int bind_at(const struct addr *at, bool reuse_port)
 {
     int fd = socket(at->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -68,7 +68,7 @@ static int open_at(const struct addr *at, bool reuse_port)
     if (at->sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr))
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
     if ((reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
-        bind(fd, &at->sa, addr_len(at)) != 0 || listen(fd, BACKLOG) != 0) {
+        bind(fd, &at->sa, addr_len(at)) != 0) {
         int e = errno;
         close(fd);
         errno = e;
@@ -81,6 +81,32 @@ static int open_at(const struct addr *at, bool reuse_port)
 static bool lacks_ipv6(int e)
 {
     return e == EAFNOSUPPORT || e == EADDRNOTAVAIL;
+}
+
+static void set_listen_fault(struct fault *f, const struct addr *at, int e)
+{
+    char text[ADDR_TEXT_BYTES];
+    fault_set(f, FAULT_SYSTEM, "listen", "%s: %s", addr_text(at, text), strerror(e));
+    f->sys_errno = e;
+}
+
+/* Like bind_at, with the fallback from [::]; what it bound to is noted in `bound`. */
+static int bind_or_fault(const struct addr *at, bool reuse_port, struct addr *bound,
+                         struct fault *f)
+{
+    *bound = *at;
+    int fd = bind_at(at, reuse_port);
+    if (fd < 0 && lacks_ipv6(errno) && at->sa.sa_family == AF_INET6 &&
+        IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr)) {
+        addr_from_bytes(AF_INET, (const uint8_t[4]){ 0 }, addr_port(at), bound);
+        fd = bind_at(bound, reuse_port);
+    }
+    if (fd < 0)
+        set_listen_fault(f, at, errno);
+    socklen_t n = sizeof *bound;
+    if (fd >= 0)
+        getsockname(fd, &bound->sa, &n);
+    return fd;
 }
 
 static bool start(struct io_listener *l, struct fault *f)
@@ -102,31 +128,29 @@ static bool start(struct io_listener *l, struct fault *f)
 bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct addr *at,
                       bool reuse_port, struct fault *f)
 {
-    char text[ADDR_TEXT_BYTES];
-    struct addr bound = *at;
     l->loop = loop;
     l->poll = NULL;
     l->pause = (struct io_timer){ .on_fire = on_pause_over };
-    l->fd = open_at(at, reuse_port);
-    if (l->fd < 0 && lacks_ipv6(errno) && at->sa.sa_family == AF_INET6 &&
-        IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr)) {
-        addr_from_bytes(AF_INET, (const uint8_t[4]){ 0 }, addr_port(at), &bound);
-        l->fd = open_at(&bound, reuse_port);
-    }
-    if (l->fd < 0) {
-        int e = errno;
-        fault_set(f, FAULT_SYSTEM, "listen", "%s: %s", addr_text(at, text), strerror(e));
-        f->sys_errno = e;
+    l->fd = bind_or_fault(at, reuse_port, &l->local, f);
+    if (l->fd < 0)
         return false;
-    }
-    socklen_t n = sizeof bound;
-    getsockname(l->fd, &bound.sa, &n);
-    l->local = bound;
-    if (start(l, f))
+    if (listen(l->fd, BACKLOG) != 0)
+        set_listen_fault(f, at, errno);
+    else if (start(l, f))
         return true;
     close(l->fd);
     l->fd = -1;
     return false;
+}
+
+bool io_listener_is_free(const struct addr *at, struct fault *f)
+{
+    struct addr bound;
+    int fd = bind_or_fault(at, false, &bound, f);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
 }
 
 static void on_closed(uv_handle_t *h)

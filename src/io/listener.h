@@ -27,3 +27,9 @@ struct io_listener {
 bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct addr *at,
                       bool reuse_port, struct fault *f);
 void io_listener_close(struct io_listener *l);
+
+/*
+ * Whether nobody has the address, other processes' SO_REUSEPORT included. Binds without listening:
+ * what connects meanwhile is refused, and tries again; a listener that closes would reset it.
+ */
+bool io_listener_is_free(const struct addr *at, struct fault *f);

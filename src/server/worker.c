@@ -32,12 +32,9 @@ static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum p
 static bool addresses_are_free(struct worker *w, struct fault *f)
 {
     const struct conf *conf = w->shared->conf;
-    for (size_t i = 0; conf->workers > 1 && i < conf->listen.n; i++) {
-        struct io_listener alone = { .owner = w, .on_accept = on_accept };
-        if (!io_listener_open(&alone, &w->loop, &conf->listen.v[i], false, f))
+    for (size_t i = 0; conf->workers > 1 && i < conf->listen.n; i++)
+        if (!io_listener_is_free(&conf->listen.v[i], f))
             return false;
-        io_listener_close(&alone);
-    }
     return true;
 }
 

@@ -197,8 +197,13 @@ static void test_workers_share_a_port(void **state)
     assert_true(io_listener_open(&a, l, &at, true, &f));
     assert_true(io_listener_open(&b, l, &a.local, true, &f));
     assert_true(addr_eq(&a.local, &b.local));
+    at = a.local;
+    assert_false(io_listener_is_free(&at, &f));
+    assert_int_equal(f.sys_errno, EADDRINUSE);
     io_listener_close(&a);
+    assert_false(io_listener_is_free(&at, &f));
     io_listener_close(&b);
+    assert_true(io_listener_is_free(&at, &f));
 }
 
 static void test_without_descriptors_it_pauses(void **state)
