@@ -59,7 +59,7 @@ static unsigned distance(struct str a, struct str b)
         unsigned diagonal = row[0];
         row[0] = i;
         for (unsigned j = 1; j <= b.n; j++) {
-            unsigned best = diagonal + (a.p[i - 1] != b.p[j - 1]);
+            unsigned best = diagonal + (ascii_lower(a.p[i - 1]) != ascii_lower(b.p[j - 1]));
             diagonal = row[j];
             if (row[j] + 1 < best)
                 best = row[j] + 1;

@@ -191,7 +191,7 @@ def test_preferred_group_is_taken_again(world, start, table):
     resp = eventually(back, 40.0, "the preferred group's answer")
     resp.seconds = time.monotonic() - began
     note(table, "preferred group back", "scripted", resp, "since the repair")
-    assert resp.seconds < 15.0
+    assert resp.seconds < 6.0
 
 
 def test_fallback_dies_while_in_use(world, start, table):

@@ -67,7 +67,7 @@ static void every_error_has_its_place(void **state)
           "p.yaml:3:5: PENSTOCK_WORKERS: \"x\" is neither auto nor a whole number\n" },
         { { REGISTRY, NULL },
           "PENSTOCK_WORKERS: 1\npenstock_workers: 1\nPENSTOCK_WORKERS: 1\n",
-          "p.yaml:2:1: unknown setting penstock_workers\n"
+          "p.yaml:2:1: unknown setting penstock_workers; did you mean PENSTOCK_WORKERS?\n"
           "p.yaml:3:1: PENSTOCK_WORKERS: set a second time\n" },
         { { REGISTRY, NULL }, "PENSTOCK_WORKERS: [1]\n", "p.yaml:1:19: expected a single text\n" },
         { { REGISTRY, NULL },
