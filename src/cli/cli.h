@@ -25,6 +25,9 @@ int cmd_serve(int argc, char **argv);
 /* Tells what is wrong and the command's usage on stderr; returns EXIT_USAGE_ERROR. */
 int cli_usage_error(const char *command, const char *problem, const char *argument);
 
+/* What is wrong with an argument that nobody took. */
+const char *cli_problem(const char *argument);
+
 /*
  * Takes "--config FILE" or "--config=FILE" at argv[*at]: *at goes to the last argument that was
  * used. False when argv[*at] is something else, or FILE is missing.

@@ -19,7 +19,7 @@ static int parse(int argc, char **argv, struct arguments *a)
         else if (argv[i][0] != '-' && a->action == NULL)
             a->action = argv[i];
         else if (!cli_take_config(argc, argv, &i, &a->file))
-            return cli_usage_error("config", "unexpected", argv[i]);
+            return cli_usage_error("config", cli_problem(argv[i]), argv[i]);
     }
     if (a->action == NULL)
         return cli_usage_error("config", "what is wanted?", NULL);

@@ -10,7 +10,7 @@ int cmd_serve(int argc, char **argv)
     const char *file = NULL;
     for (int i = 1; i < argc; i++)
         if (!cli_take_config(argc, argv, &i, &file))
-            return cli_usage_error("serve", "unexpected", argv[i]);
+            return cli_usage_error("serve", cli_problem(argv[i]), argv[i]);
     /* A peer or a log reader that goes away is an error of the write, not the end of the process.
      */
     signal(SIGPIPE, SIG_IGN);

@@ -48,6 +48,11 @@ int cli_usage_error(const char *command, const char *problem, const char *argume
     return EXIT_USAGE_ERROR;
 }
 
+const char *cli_problem(const char *argument)
+{
+    return str_eq(str_from_c(argument), STR("--config")) ? "no FILE behind" : "unexpected";
+}
+
 bool cli_take_config(int argc, char **argv, int *at, const char **file)
 {
     struct str argument = str_from_c(argv[*at]), name = STR("--config");

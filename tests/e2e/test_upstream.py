@@ -2,8 +2,11 @@
 
 import threading
 
+import pytest
+
 import helpers
 from helpers import ORIGIN, Conn, error_of, eventually, fetch, request_bytes
+from lab import origin as o
 from lab import world as w
 from lab.capture import Capture
 from lab.dns import Scripted
@@ -78,3 +81,24 @@ def test_drain_that_cuts_is_logged(world, start):
         assert proxy.process.wait(5) == 0
     hang.set()
     assert proxy.access_with("/upstream/object")["end"] == "draining"
+
+
+@pytest.mark.parametrize("method, again", [("GET", True), ("PUT", True), ("DELETE", True), ("POST", False)])
+def test_fresh_connection_reset_before_an_answer(world, start, method, again):
+    """Idempotent requests go to another address, once; others are told honestly."""
+    world.origin.reset_hooks()
+    world.scripted.behave = Scripted.addresses(w.ORIGIN, w.PRIVATE)
+
+    def respond(request, wire):
+        if len(world.origin.requests) == 1:
+            raise o.Cut("rst")
+        for _ in request.pieces(wire):
+            pass
+        o.Origin.send(wire, 200, b"done")
+        return True
+    world.origin.respond = respond
+    proxy = start(servers=(w.CORP2,), DNS_AWS="off")
+    resp = fetch(proxy, method, TARGET, body=b"small" if method in ("PUT", "POST") else None)
+    assert resp.status == (200 if again else 502), resp
+    reached = [world.origin.reached[r.conn] for r in world.origin.requests]
+    assert len(reached) == len(set(reached)) == (2 if again else 1), reached
