@@ -33,7 +33,8 @@ void proxy_done(struct proxy *p)
         struct client *c = LIST_ENTRY(p->clients.next, struct client, node);
         if (c->state == CLIENT_TX)
             tx_abort(c->tx);
-        client_reset(c);
+        else
+            client_reset(c);
     }
     tx_free_spare(p);
     buf_done(&p->expose);

@@ -166,26 +166,30 @@ static enum tx_result step_route(struct tx *tx)
     return tx_go(tx, TX_SEND);
 }
 
+static void write_reply(struct tx *tx)
+{
+    char id[17];
+    request_id_text(tx->id, id);
+    if (pump_discard(tx) == PUMP_FAILED || tx->proxy->is_draining)
+        tx->keep_alive = false;
+    const struct reply reply = {
+        .request = tx->has_head ? &tx->head : NULL,
+        .route = &tx->route,
+        .fault = fault_is_set(&tx->fault) ? &tx->fault : NULL,
+        .id = str_from_c(id),
+        .expose = buf_str(&tx->proxy->expose),
+        .keep_alive = tx->keep_alive,
+        .shows_detail = tx->proxy->conf->error_detail,
+    };
+    tx->status = reply_write(&tx->down.out, &reply, &tx->down.body_bytes);
+    tx->down.is_begun = tx->down.is_ended = true;
+}
+
 /* REPLY: an answer of our own. Entered once; the next runs only flush. */
 static enum tx_result step_reply(struct tx *tx)
 {
-    if (!tx->down.is_begun) {
-        char id[17];
-        request_id_text(tx->id, id);
-        if (pump_discard(tx) == PUMP_FAILED || tx->proxy->is_draining)
-            tx->keep_alive = false;
-        const struct reply reply = {
-            .request = tx->has_head ? &tx->head : NULL,
-            .route = &tx->route,
-            .fault = fault_is_set(&tx->fault) ? &tx->fault : NULL,
-            .id = str_from_c(id),
-            .expose = buf_str(&tx->proxy->expose),
-            .keep_alive = tx->keep_alive,
-            .shows_detail = tx->proxy->conf->error_detail,
-        };
-        tx->status = reply_write(&tx->down.out, &reply, &tx->down.body_bytes);
-        tx->down.is_begun = tx->down.is_ended = true;
-    }
+    if (!tx->down.is_begun)
+        write_reply(tx);
     switch (pump_flush(tx)) {
     case PUMP_DONE:
         return tx_go(tx, TX_FINISH);
@@ -242,7 +246,8 @@ static void end_exchange(struct tx *tx, bool keep)
 {
     if (!tx->is_exchanging)
         return;
-    /* The client left, or stalled, before the head came: the origin is worth knowing all the more. */
+    /* The client left, or stalled, before the head came: the origin is worth knowing all the more.
+     */
     if (!tx->down.is_begun)
         look(tx);
     tx->is_exchanging = false;
@@ -499,5 +504,15 @@ void tx_on_client_gone(struct tx *tx)
 void tx_abort(struct tx *tx)
 {
     fault_set(&tx->fault, FAULT_DRAINING, "drain", NULL);
-    finish(tx, false);
+    end_exchange(tx, false);
+    bool is_told = false;
+    if (!tx->down.is_begun) {
+        write_reply(tx);
+        is_told = pump_flush(tx) == PUMP_DONE;
+    }
+    struct client *c = finish(tx, false);
+    if (is_told)
+        client_close(c);
+    else
+        client_reset(c);
 }

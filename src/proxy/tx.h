@@ -102,5 +102,6 @@ void tx_on_client_ready(struct tx *tx);
 void tx_on_client_late(struct tx *tx);
 void tx_on_client_gone(struct tx *tx);
 
-/* For proxy_done: ends it without an answer; the client closes itself. */
+/* For proxy_done: ends it and its client's connection now, with a 503 where no response has begun.
+ */
 void tx_abort(struct tx *tx);

@@ -182,7 +182,7 @@ def test_drain_has_an_end(world, start):
     proxy.term()
     assert proxy.process.wait(5) == 0 and time.monotonic() - began < 3
     hang.set()
-    assert conn.ended()
+    assert conn.response("GET").status == 503 and conn.ended()
 
 
 def test_fast_stop_when_idle(start):

@@ -78,6 +78,8 @@ def test_drain_that_cuts_is_logged(world, start):
         conn.send(request_bytes("GET", TARGET))
         eventually(lambda: world.origin.requests, what="the request at S3")
         proxy.term()
+        resp = conn.response("GET")
+        assert resp.status == 503 and resp.headers.get("retry-after")
         assert proxy.process.wait(5) == 0
     hang.set()
     assert proxy.access_with("/upstream/object")["end"] == "draining"
