@@ -190,8 +190,11 @@ bool http1_frame_response(struct http_head *head, enum http_method method, struc
         return fault_set(f, facts.kind, "head", "an interim response with a body");
     if (method == HTTP_HEAD || head->status == 304 || may_not_frame) {
         head->framing = HTTP_NO_BODY;
-        /* RFC 9110 section 8.6: no server may send this; bytes may follow that belong to nothing.
-         */
+        /* RFC 9110 section 8.6: no server may send this; bytes may follow that belong to nothing,
+         * and whoever got the length from us might wait for them. */
+        for (unsigned i = 0; i < head->n_fields && may_not_frame; i++)
+            if (head->fields[i].id == HTTP_F_CONTENT_LENGTH)
+                head->fields[i].is_hop = true;
         if (may_not_frame && has_frame)
             head->keep_alive = false;
     } else if (facts.has_chunked) {

@@ -105,6 +105,21 @@ static void test_response_gets_our_cors(void **state)
                 "Access-Control-Allow-Private-Network: true\r\n\r\n");
 }
 
+static void test_204_has_no_length(void **state)
+{
+    struct http_head request, response;
+    struct buf out;
+    buf_init(&out, 8192);
+    read_request("DELETE /x HTTP/1.1\r\nHost: p\r\n\r\n", &request);
+    read_response("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nServer: s\r\n\r\n", HTTP_DELETE,
+                  &response);
+    rewrite_response(&out, &request, &response, rewrite_framing(&request, &response), true,
+                     STR("ETag"));
+    assert_text(&out,
+                "HTTP/1.1 204 No Content\r\nServer: s\r\nAccess-Control-Allow-Origin: *\r\n"
+                "Access-Control-Max-Age: 3000\r\nAccess-Control-Expose-Headers: ETag\r\n\r\n");
+}
+
 static void test_unknown_length_by_version(void **state)
 {
     struct http_head v11, v10, response;
@@ -169,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_chunked_body_stays_chunked),
         cmocka_unit_test(test_resume_asks_for_the_rest),
         cmocka_unit_test(test_response_gets_our_cors),
+        cmocka_unit_test(test_204_has_no_length),
         cmocka_unit_test(test_unknown_length_by_version),
         cmocka_unit_test(test_error_is_s3_shaped_and_escaped),
         cmocka_unit_test(test_head_gets_no_body),
