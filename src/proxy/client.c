@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CLIENT_LINGER_BYTES = 64 * 1024 * 1024, CLIENT_LINGER_MS = 2000, CLIENT_REFUSED_HEAD_MS = 5000 };
+enum {
+    CLIENT_LINGER_BYTES = 64 * 1024 * 1024,
+    CLIENT_LINGER_MS = 2000,
+    CLIENT_REFUSED_HEAD_MS = 5000
+};
 
 static void client_on_ready(struct io_stream *s, unsigned events);
 static void client_on_late(struct io_timer *t);

@@ -223,8 +223,11 @@ static void test_expectations(void **state)
 static void test_faults_hold_no_secrets(void **state)
 {
     static const char *const targets[] = {
-        "//x?X-Amz-Signature=SECRET", "/x?token=SECRET",           "/x/y?token=SECRET",
-        "http://u:SECRET@h/k",        "https://h?X-Amz-Signature=SECRET",
+        "//x?X-Amz-Signature=SECRET",
+        "/x?token=SECRET",
+        "/x/y?token=SECRET",
+        "http://u:SECRET@h/k",
+        "https://h?X-Amz-Signature=SECRET",
     };
     struct conf *conf = load((const char *[]){ NULL });
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
