@@ -94,12 +94,14 @@ void resume_init(struct resume *r, const struct http_head *request,
                r->last - r->first + 1 != response->content_length) {
         return;
     }
-    r->is_possible = keep_strong_etag(r, http_value(response, HTTP_F_ETAG)) && !signs_ours(request);
+    r->request = request;
+    r->is_possible = keep_strong_etag(r, http_value(response, HTTP_F_ETAG));
 }
 
 bool resume_next(struct resume *r, uint64_t sent_bytes, struct resume_plan *plan)
 {
-    if (!r->is_possible || sent_bytes > r->last - r->first)
+    /* What was signed is looked at here: most bodies are whole and never ask. */
+    if (!r->is_possible || sent_bytes > r->last - r->first || signs_ours(r->request))
         return false;
     r->n_barren = r->n_resumes > 0 && sent_bytes == r->tried_at ? r->n_barren + 1 : 0;
     if (r->n_barren >= RESUME_MAX_BARREN)

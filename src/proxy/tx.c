@@ -68,6 +68,12 @@ void tx_free_spare(struct proxy *p)
     p->n_spare_tx = 0;
 }
 
+static enum tx_result tx_go(struct tx *tx, enum tx_step step)
+{
+    tx->step = (uint8_t)step;
+    return TX_MORE;
+}
+
 /* A spare one holds what the request before left; the large parts are written before they are read.
  */
 static void reset(struct tx *tx, struct client *c)
@@ -75,7 +81,7 @@ static void reset(struct tx *tx, struct client *c)
     tx->client = c;
     tx->id = tx->proxy->next_id++;
     tx->started_us = c->head_started_us;
-    tx->step = TX_ROUTE;
+    tx_go(tx, TX_ROUTE);
     tx->keep_alive = false;
     tx->has_failed = tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
     tx->waits_for_client = tx->waits_for_100 = tx->is_exchanging = false;
@@ -122,7 +128,7 @@ void tx_start(struct tx *tx, struct client *c, size_t head_bytes)
     if (!split_block(tx, c, head_bytes)) {
         tx->has_head = false;
         fault_set(&tx->fault, FAULT_NO_MEMORY, "head", NULL);
-        tx->step = TX_REPLY;
+        tx_go(tx, TX_REPLY);
     }
     tx->keep_alive = tx->has_head && tx->head.keep_alive;
     http1_body_init(&tx->up_body, tx->head.framing, tx->head.content_length);
@@ -135,15 +141,9 @@ void tx_start_refused(struct tx *tx, struct client *c, const struct fault *f)
 {
     reset(tx, c);
     tx->fault = *f;
-    tx->step = TX_REPLY;
+    tx_go(tx, TX_REPLY);
     http1_body_init(&tx->up_body, HTTP_NO_BODY, 0);
     tx_run(tx);
-}
-
-static enum tx_result tx_go(struct tx *tx, enum tx_step step)
-{
-    tx->step = (uint8_t)step;
-    return TX_MORE;
 }
 
 /* ROUTE: the head and the settings decide; nobody was asked anything yet. */
