@@ -3,7 +3,7 @@
  * The subcommands: one row each in main.c, one file each. argv[0] is the subcommand's name; the
  * result is the exit code.
  */
-#include <stdbool.h>
+#include "conf/settings.h"
 
 enum {
     EXIT_OK = 0,
@@ -34,6 +34,5 @@ const char *cli_problem(const char *argument);
  */
 bool cli_take_config(int argc, char **argv, int *at, const char **file);
 
-struct conf;
 /* Environment and file (NULL for none). NULL: every error was printed on stderr, a line each. */
-struct conf *cli_load_conf(const char *file);
+struct conf *cli_load_conf(const char *file, enum conf_use use);

@@ -69,7 +69,7 @@ int cmd_config(int argc, char **argv)
         return print_help(a.wants_markdown);
     if (!is_show && strcmp(a.action, "check") != 0)
         return cli_usage_error("config", "no such action:", a.action);
-    struct conf *c = cli_load_conf(a.file);
+    struct conf *c = cli_load_conf(a.file, CONF_FOR_SERVE);
     if (c == NULL)
         return EXIT_FAILED;
     if (!is_show && !check_authorities(c)) {

@@ -27,7 +27,7 @@ static int serve(struct demo *d)
     };
     struct buf errors;
     buf_init(&errors, 1 << 20);
-    struct conf *c = conf_load(d->env, NULL, &errors);
+    struct conf *c = conf_load(d->env, NULL, CONF_FOR_SERVE, &errors);
     if (errors.n > 0)
         fwrite(errors.p, 1, errors.n, stderr);
     buf_done(&errors);

@@ -14,7 +14,7 @@ int cmd_serve(int argc, char **argv)
     /* A peer or a log reader that goes away is an error of the write, not the end of the process.
      */
     signal(SIGPIPE, SIG_IGN);
-    struct conf *c = cli_load_conf(file);
+    struct conf *c = cli_load_conf(file, CONF_FOR_SERVE);
     if (c == NULL)
         return EXIT_FAILED;
     int code = server_run(c, NULL);

@@ -66,11 +66,11 @@ bool cli_take_config(int argc, char **argv, int *at, const char **file)
     return true;
 }
 
-struct conf *cli_load_conf(const char *file)
+struct conf *cli_load_conf(const char *file, enum conf_use use)
 {
     struct buf errors;
     buf_init(&errors, 1 << 20);
-    struct conf *c = conf_load(environ, file, &errors);
+    struct conf *c = conf_load(environ, file, use, &errors);
     if (errors.n > 0)
         fwrite(errors.p, 1, errors.n, stderr);
     buf_done(&errors);

@@ -187,11 +187,26 @@ static void decide_dns_aws(struct conf *c, char *const *env)
         c->dns_aws == CONF_DNS_AWS_ON || (c->dns_aws == CONF_DNS_AWS_AUTO && is_ecs);
 }
 
-static void check_together(struct load *l)
+/* Only what listens has addresses in use, and the forwarder alone is there to listen for DNS. */
+static void apply_use(struct load *l, enum conf_use use)
+{
+    struct conf *c = l->conf;
+    bool was_said = l->is_in_env[CONF_DNS_LISTEN] || l->is_in_file[CONF_DNS_LISTEN];
+    if (use == CONF_FOR_SERVE)
+        return;
+    c->listen = (struct conf_addrs){ 0 };
+    if (use == CONF_FOR_DNS && !was_said)
+        take_value(l, CONF_DNS_LISTEN, conf_rows[CONF_DNS_LISTEN].key, STR("[::]:53"),
+                   CONF_FROM_DEFAULT, 0);
+    if (use == CONF_FOR_TOOL)
+        c->dns_listen = (struct conf_addrs){ 0 };
+}
+
+static void check_together(struct load *l, enum conf_use use)
 {
     struct conf *c = l->conf;
     bool was_given = l->is_in_env[CONF_REGISTRY] || l->is_in_file[CONF_REGISTRY];
-    if (c->registry.host.n == 0 && !(was_given && l->has_failed))
+    if (use == CONF_FOR_SERVE && c->registry.host.n == 0 && !(was_given && l->has_failed))
         bad_at(l, conf_rows[CONF_REGISTRY].key,
                "not set; it is the registry's URL, such as http://registry.example");
     for (size_t i = 0; i < c->listen.n; i++)
@@ -200,7 +215,8 @@ static void check_together(struct load *l)
                 bad_at(l, conf_rows[CONF_ADMIN].key, "the same address as PENSTOCK_LISTEN");
 }
 
-struct conf *conf_load_text(char *const *env, const char *file, struct str yaml, struct buf *errors)
+struct conf *conf_load_text(char *const *env, const char *file, struct str yaml, enum conf_use use,
+                            struct buf *errors)
 {
     static const struct conf_yaml_events events = { on_key, on_pair, on_error };
     struct load l = { .conf = calloc(1, sizeof *l.conf), .errors = errors, .file = file };
@@ -215,7 +231,8 @@ struct conf *conf_load_text(char *const *env, const char *file, struct str yaml,
         conf_read_yaml(yaml, &events, &l);
     }
     load_env(&l, env);
-    check_together(&l);
+    apply_use(&l, use);
+    check_together(&l, use);
     decide_dns_aws(l.conf, env);
     if (!l.has_failed && !errors->failed)
         return l.conf;
@@ -255,16 +272,16 @@ static struct conf *check_files(struct conf *c, struct load *l)
     return NULL;
 }
 
-struct conf *conf_load(char *const *env, const char *file, struct buf *errors)
+struct conf *conf_load(char *const *env, const char *file, enum conf_use use, struct buf *errors)
 {
     struct load l = { .errors = errors, .file = file };
     struct conf *c = NULL;
     struct buf text;
     if (file == NULL)
-        return check_files(conf_load_text(env, NULL, STR(""), errors), &l);
+        return check_files(conf_load_text(env, NULL, STR(""), use, errors), &l);
     buf_init(&text, CONF_FILE_BYTES);
     if (read_whole(file, &text, &l))
-        c = check_files(conf_load_text(env, file, buf_str(&text), errors), &l);
+        c = check_files(conf_load_text(env, file, buf_str(&text), use, errors), &l);
     buf_done(&text);
     return c;
 }

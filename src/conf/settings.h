@@ -73,6 +73,14 @@ struct conf_registry {
     struct str path;      /* put before the raw target; "" or "/x", no trailing slash */
 };
 
+/* What the settings are for. */
+enum conf_use {
+    CONF_FOR_SERVE, /* the registry's URL is required */
+    CONF_FOR_DNS, /* the forwarder alone: listens on port 53 unless told otherwise, for nothing else
+                   */
+    CONF_FOR_TOOL, /* a command that asks and ends: nothing is required, nothing listens */
+};
+
 /* Where a value comes from. */
 enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_ENV, CONF_FROM_FILE };
 struct conf_origin {
@@ -93,6 +101,12 @@ struct conf {
     bool dns_aws_allowed;              /* dns_aws, with auto decided by the ECS variables */
     struct conf_addrs dns_aws_servers; /* IPv6 ones too; who asks leaves out what it cannot reach */
     struct str resolv_conf, hosts_file; /* paths, NUL-terminated */
+    uint64_t dns_budget;                /* packets a second to one server */
+    uint64_t dns_cache_bytes;
+    /* the forwarder */
+    struct conf_addrs dns_listen; /* empty: none */
+    struct conf_cidrs dns_allow;  /* who may ask */
+    uint64_t dns_client_rate; /* questions a second and client that need a server; 0: no limit */
     struct conf_host_rules allow_hosts;
     struct conf_strs allow_buckets; /* globs; empty: all */
     struct conf_cidrs allow_addresses;
@@ -119,9 +133,9 @@ struct conf {
  * any. PENSTOCK_* variables that are no setting are errors too, but for those that Kubernetes makes
  * of a service named penstock.
  */
-struct conf *conf_load(char *const *env, const char *file, struct buf *errors);
+struct conf *conf_load(char *const *env, const char *file, enum conf_use use, struct buf *errors);
 /* The same with the file's text at hand. */
-struct conf *conf_load_text(char *const *env, const char *file, struct str yaml,
+struct conf *conf_load_text(char *const *env, const char *file, struct str yaml, enum conf_use use,
                             struct buf *errors);
 void conf_free(struct conf *c);
 

@@ -18,7 +18,7 @@ static struct conf *load(char *const *env, const char *file, struct str yaml)
 {
     struct buf errors;
     buf_init(&errors, 8 << 20);
-    struct conf *c = conf_load_text(env, file, yaml, &errors);
+    struct conf *c = conf_load_text(env, file, yaml, CONF_FOR_SERVE, &errors);
     MUST((c == NULL) == (errors.n > 0));
     for (size_t i = 0; i < errors.n; i++)
         MUST(errors.p[i] == '\n' || (errors.p[i] >= ' ' && errors.p[i] <= '~'));

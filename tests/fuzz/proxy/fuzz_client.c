@@ -44,7 +44,7 @@ static void start(char *hosts_setting)
     struct fault f = { .kind = FAULT_NONE };
     struct buf errors;
     buf_init(&errors, 4096);
-    px.conf = conf_load(env, NULL, &errors);
+    px.conf = conf_load(env, NULL, CONF_FOR_SERVE, &errors);
     must(px.conf != NULL && io_loop_init(&px.loop));
     buf_done(&errors);
     struct dns_shared *shared = dns_shared_new(px.conf, &f);

@@ -25,8 +25,8 @@ static struct conf *load(const char *const *env, const char *yaml, char text[sta
 {
     struct buf errors;
     buf_init(&errors, 4095);
-    struct conf *c =
-        conf_load_text(as_environ(env), yaml ? "p.yaml" : NULL, str_from_c(yaml), &errors);
+    struct conf *c = conf_load_text(as_environ(env), yaml ? "p.yaml" : NULL, str_from_c(yaml),
+                                    CONF_FOR_SERVE, &errors);
     if (errors.n > 0)
         memcpy(text, errors.p, errors.n);
     text[errors.n] = 0;
@@ -208,7 +208,7 @@ static void too_much_is_refused(void **state)
     buf_append(&text, STR("PENSTOCK_CA_FILE: "));
     for (int i = 0; i < CONF_VALUE_BYTES + 1; i++)
         buf_byte(&text, 'x');
-    assert_null(conf_load_text(as_environ(env), "p.yaml", buf_str(&text), &errors));
+    assert_null(conf_load_text(as_environ(env), "p.yaml", buf_str(&text), CONF_FOR_SERVE, &errors));
     buf_byte(&errors, 0);
     assert_string_equal(errors.p, "p.yaml:1:19: the value is too long\n");
 
@@ -217,7 +217,7 @@ static void too_much_is_refused(void **state)
     buf_append(&text, STR("PENSTOCK_ALLOW_BUCKETS: "));
     for (int i = 0; i <= CONF_MAX_LIST; i++)
         buf_append(&text, i ? STR(",a") : STR("a"));
-    assert_null(conf_load_text(as_environ(env), "p.yaml", buf_str(&text), &errors));
+    assert_null(conf_load_text(as_environ(env), "p.yaml", buf_str(&text), CONF_FOR_SERVE, &errors));
     buf_byte(&errors, 0);
     assert_string_equal(errors.p, "p.yaml:1:25: PENSTOCK_ALLOW_BUCKETS: more than 256 items\n");
     buf_done(&text);
@@ -230,7 +230,7 @@ static void a_full_error_buffer_is_an_error(void **state)
     struct buf errors;
     buf_init(&errors, 20);
     const char *env[] = { REGISTRY, "PENSTOCK_A=1", "PENSTOCK_B=2", NULL };
-    assert_null(conf_load(as_environ(env), NULL, &errors));
+    assert_null(conf_load(as_environ(env), NULL, CONF_FOR_SERVE, &errors));
     buf_done(&errors);
 }
 
@@ -247,7 +247,7 @@ static void files_that_cannot_be_read(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf errors;
         buf_init(&errors, 4096);
-        assert_null(conf_load(as_environ(env), rows[i].file, &errors));
+        assert_null(conf_load(as_environ(env), rows[i].file, CONF_FOR_SERVE, &errors));
         buf_byte(&errors, 0);
         assert_string_equal(errors.p, rows[i].want);
         buf_done(&errors);
@@ -264,7 +264,7 @@ static void a_file_is_read(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "PENSTOCK_WORKERS: 9\n", 20), 20);
     close(fd);
-    struct conf *c = conf_load(as_environ(env), name, &errors);
+    struct conf *c = conf_load(as_environ(env), name, CONF_FOR_SERVE, &errors);
     unlink(name);
     assert_non_null(c);
     assert_int_equal(c->workers, 9);

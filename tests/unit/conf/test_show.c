@@ -14,8 +14,8 @@ static void a_value_is_shown_with_its_origin(void **state)
     buf_init(&errors, 4096);
     char registry[] = "INTERNAL_REGISTRY_URL=http://r/", workers[] = "PENSTOCK_WORKERS=2";
     char *env[] = { registry, workers, NULL };
-    struct conf *c =
-        conf_load_text(env, "p.yaml", STR("\nPENSTOCK_LISTEN: [':80', ':81']\n"), &errors);
+    struct conf *c = conf_load_text(env, "p.yaml", STR("\nPENSTOCK_LISTEN: [':80', ':81']\n"),
+                                    CONF_FOR_SERVE, &errors);
     assert_non_null(c);
     conf_show(c, &out);
     static const char *const want[] = {
@@ -57,7 +57,7 @@ static void levels_are_those_of_the_log(void **state)
         buf_init(&errors, 4096);
         snprintf(level, sizeof level, "PENSTOCK_LOG_LEVEL=%s", names[i]);
         char *env[] = { registry, level, NULL };
-        struct conf *c = conf_load(env, NULL, &errors);
+        struct conf *c = conf_load(env, NULL, CONF_FOR_SERVE, &errors);
         bool is_level = log_level_parse(str_from_c(names[i]), &parsed);
         assert_int_equal(c != NULL, is_level || names[i][0] == 0);
         conf_free(c);

@@ -15,7 +15,7 @@ static struct conf *load_one(const char *variable, struct buf *errors)
     bool is_registry = str_starts(str_from_c(variable), STR("INTERNAL_REGISTRY_URL="));
     char *env[] = { entry, is_registry ? NULL : registry, NULL };
     buf_init(errors, 65536);
-    struct conf *c = conf_load(env, NULL, errors);
+    struct conf *c = conf_load(env, NULL, CONF_FOR_SERVE, errors);
     buf_byte(errors, 0);
     return c;
 }

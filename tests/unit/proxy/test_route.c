@@ -18,7 +18,7 @@ static struct conf *load(const char *const *settings)
         env[n++] = (char *)(uintptr_t)*settings;
     struct buf errors;
     buf_init(&errors, 4096);
-    struct conf *c = conf_load(env, NULL, &errors);
+    struct conf *c = conf_load(env, NULL, CONF_FOR_SERVE, &errors);
     if (c == NULL)
         print_error("%.*s", STR_ARG(buf_str(&errors)));
     assert_non_null(c);

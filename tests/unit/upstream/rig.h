@@ -411,7 +411,7 @@ static inline struct rig *rig_new(const char *hosts, char *const *dns)
                     dns ? dns[1] : (char *)"PENSTOCK_DNS_SERVERS=127.0.0.1:9",
                     dns ? dns[2] : NULL,
                     NULL };
-    r->conf = conf_load(env, NULL, &errors);
+    r->conf = conf_load(env, NULL, CONF_FOR_SERVE, &errors);
     if (!r->conf)
         fail_msg("%.*s", STR_ARG(buf_str(&errors)));
     buf_done(&errors);
