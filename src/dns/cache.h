@@ -31,6 +31,16 @@ struct dns_cache_hit {
     uint32_t stale_s; /* age beyond the TTL */
 };
 
+static inline struct dns_cache_key dns_cache_key_of(uint64_t group, const struct dns_ask *ask)
+{
+    return (struct dns_cache_key){ .group = group,
+                                   .name = &ask->question.name,
+                                   .type = ask->question.type,
+                                   .class = ask->question.class,
+                                   .dnssec_ok = ask->dnssec_ok,
+                                   .checking_disabled = ask->checking_disabled };
+}
+
 /* NULL without memory. */
 struct dns_cache *dns_cache_new(size_t max_bytes);
 void dns_cache_free(struct dns_cache *c);

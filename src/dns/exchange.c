@@ -91,9 +91,11 @@ static void count_failure(struct dns_exchange *x)
 
 static void write_query(struct dns_exchange *x)
 {
-    struct dns_query_flags flags = { .udp_bytes = x->with_edns ? DNS_UDP_BYTES : 0 };
+    struct dns_query_flags flags = { .udp_bytes = x->with_edns ? DNS_UDP_BYTES : 0,
+                                     .dnssec_ok = x->ask->dnssec_ok,
+                                     .checking_disabled = x->ask->checking_disabled };
     x->id = dns_engine_id(x->engine);
-    x->query_n = dns_write_query(x->query + 2, x->id, x->question, flags);
+    x->query_n = dns_write_query(x->query + 2, x->id, &x->ask->question, flags);
     x->query[0] = (uint8_t)(x->query_n >> 8);
     x->query[1] = (uint8_t)x->query_n;
 }
@@ -185,7 +187,7 @@ static bool take_reply(struct dns_exchange *x, struct str wire)
 {
     struct dns_msg m;
     struct dns_verdict v;
-    if (!dns_judge(wire, x->id, x->question, x->same, x->same_arg, &m, &v)) {
+    if (!dns_judge(wire, x->id, x->ask, x->same, x->same_arg, &m, &v)) {
         metric_add(METRIC_DNS_IGNORED, 1);
         return false;
     }
@@ -302,7 +304,7 @@ static void on_failure(struct io_task *t)
 }
 
 struct dns_exchange *dns_exchange_start(struct dns_engine *e, struct dns_server *server,
-                                        const struct dns_question *question, dns_same_route *same,
+                                        const struct dns_ask *ask, dns_same_route *same,
                                         void *same_arg)
 {
     struct dns_exchange *x = calloc(1, sizeof *x);
@@ -310,7 +312,7 @@ struct dns_exchange *dns_exchange_start(struct dns_engine *e, struct dns_server 
         return NULL;
     x->engine = e;
     x->server = dns_shared_server_ref(e->shared, server);
-    x->question = question;
+    x->ask = ask;
     x->same = same;
     x->same_arg = same_arg;
     x->fd = -1;

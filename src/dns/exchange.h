@@ -22,7 +22,7 @@ struct dns_exchange {
     bool by_tcp;
     bool is_late;
     /* private */
-    const struct dns_question *question; /* the owner's */
+    const struct dns_ask *ask; /* the owner's */
     dns_same_route *same;
     void *same_arg;
     struct io_timer timer;
@@ -41,10 +41,10 @@ struct dns_exchange {
 
 /*
  * owner, on_done and on_late are the caller's to set on what is returned, before it returns to the
- * loop. question and same_arg stay where they are. NULL without memory.
+ * loop. ask and same_arg stay where they are. NULL without memory.
  */
 struct dns_exchange *dns_exchange_start(struct dns_engine *e, struct dns_server *server,
-                                        const struct dns_question *question, dns_same_route *same,
+                                        const struct dns_ask *ask, dns_same_route *same,
                                         void *same_arg);
 /* Silently; NULL is fine. */
 void dns_exchange_cancel(struct dns_exchange *x);

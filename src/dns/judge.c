@@ -40,12 +40,13 @@ static bool is_kept(const struct dns_verdict *v, size_t i)
 }
 
 /* The record of this type in the answer section that belongs to name, or n_rrs. */
-static size_t find_answer(const struct dns_msg *m, const struct dns_name *name, uint16_t type)
+static size_t find_answer(const struct dns_msg *m, const struct dns_name *name, uint16_t type,
+                          uint16_t class)
 {
     struct dns_name owner;
     for (size_t i = 0; i < m->n_rrs; i++) {
         const struct dns_rr *rr = &m->rrs[i];
-        if (rr->section == DNS_ANSWER && rr->type == type && rr->class == DNS_CLASS_IN &&
+        if (rr->section == DNS_ANSWER && rr->type == type && rr->class == class &&
             dns_rr_owner(m, rr, &owner) && dns_name_eq(&owner, name))
             return i;
     }
@@ -79,7 +80,7 @@ static bool follow_chain(const struct dns_msg *m, const struct dns_question *q,
     if (q->type == DNS_CNAME || q->type == DNS_ANY)
         return true;
     for (;;) {
-        size_t i = find_answer(m, at, DNS_CNAME);
+        size_t i = find_answer(m, at, DNS_CNAME, q->class);
         if (i == m->n_rrs)
             return true;
         if (v->n_cnames == DNS_MAX_CNAMES || is_kept(v, i))
@@ -96,15 +97,15 @@ static bool follow_chain(const struct dns_msg *m, const struct dns_question *q,
     }
 }
 
-static unsigned keep_final(const struct dns_msg *m, uint16_t type, const struct dns_name *at,
-                           struct dns_verdict *v)
+static unsigned keep_final(const struct dns_msg *m, const struct dns_question *q,
+                           const struct dns_name *at, struct dns_verdict *v)
 {
     struct dns_name owner;
     unsigned n = 0;
     for (size_t i = 0; i < m->n_rrs; i++) {
         const struct dns_rr *rr = &m->rrs[i];
-        bool is_wanted = rr->type == type || type == DNS_ANY;
-        if (rr->section != DNS_ANSWER || rr->class != DNS_CLASS_IN ||
+        bool is_wanted = rr->type == q->type || q->type == DNS_ANY;
+        if (rr->section != DNS_ANSWER || rr->class != q->class ||
             !(is_wanted || rr->type == DNS_RRSIG) || !dns_rr_owner(m, rr, &owner) ||
             !dns_name_eq(&owner, at))
             continue;
@@ -163,7 +164,7 @@ static void judge_records(const struct dns_msg *m, const struct dns_question *q,
         v->tail = at;
         return;
     }
-    if (v->outcome == DNS_ANSWERED && keep_final(m, q->type, &at, v) > 0)
+    if (v->outcome == DNS_ANSWERED && keep_final(m, q, &at, v) > 0)
         return;
     if (v->outcome != DNS_ANSWERED && v->outcome != DNS_NXDOMAIN_OUTCOME)
         return;
@@ -184,9 +185,24 @@ static void judge_records(const struct dns_msg *m, const struct dns_question *q,
     }
 }
 
-bool dns_judge(struct str wire, uint16_t id, const struct dns_question *q, dns_same_route *same,
+/* The signatures and denials of existence that a validating client checks (RFC 4035 section 3.1).
+ */
+static void keep_proofs(const struct dns_msg *m, struct dns_verdict *v)
+{
+    if (v->outcome != DNS_ANSWERED && !dns_outcome_is_negative(v->outcome))
+        return;
+    for (size_t i = 0; i < m->n_rrs; i++) {
+        const struct dns_rr *rr = &m->rrs[i];
+        bool is_proof = rr->type == DNS_RRSIG || rr->type == DNS_NSEC || rr->type == DNS_NSEC3;
+        if (is_proof && rr->section != DNS_ADDITIONAL && !is_kept(v, i))
+            keep(v, m, i);
+    }
+}
+
+bool dns_judge(struct str wire, uint16_t id, const struct dns_ask *ask, dns_same_route *same,
                void *arg, struct dns_msg *m, struct dns_verdict *v)
 {
+    const struct dns_question *q = &ask->question;
     /* kept[] is large and its count says what is valid. */
     memset(v, 0, offsetof(struct dns_verdict, kept));
     memset(m, 0, offsetof(struct dns_msg, rrs));
@@ -212,5 +228,7 @@ bool dns_judge(struct str wire, uint16_t id, const struct dns_question *q, dns_s
         return true;
     }
     judge_records(m, q, same, arg, v);
+    if (ask->dnssec_ok)
+        keep_proofs(m, v);
     return true;
 }

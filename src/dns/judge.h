@@ -4,12 +4,14 @@
  * may be believed out. Pure, so that it can be fuzzed and tested without a server.
  *
  * Believed are the CNAME chain that starts at the question's name, the records at its end, DNAMEs
- * above a name of the chain, and the SOA of a negative answer; everything else in the message is
+ * above a name of the chain, and the SOA of a negative answer; where signatures were asked for,
+ * also those, and the records that prove what is not there. Everything else in the message is
  * dropped (bailiwick). The chain ends at a name that belongs to another route: whatever the server
  * says about that name, it was not the one to ask.
  */
 #include "codec/dns_msg.h"
 #include "dns/answer.h"
+#include "dns/ask.h"
 
 enum { DNS_MAX_CNAMES = 8, DNS_NO_SOA_TTL_S = 5 };
 
@@ -33,7 +35,7 @@ struct dns_verdict {
  * waiting, the genuine one may still come. m is scratch and holds the parsed message afterwards; it
  * borrows wire. An error reply may come without a question (header only).
  */
-bool dns_judge(struct str wire, uint16_t id, const struct dns_question *q, dns_same_route *same,
+bool dns_judge(struct str wire, uint16_t id, const struct dns_ask *ask, dns_same_route *same,
                void *arg, struct dns_msg *m, struct dns_verdict *v);
 
 /* Is it the name's own fault (NXDOMAIN, NODATA), rather than the server's? */

@@ -121,8 +121,10 @@ static void start_leg(struct dns_lookup *l, struct dns_walk *w)
     for (unsigned t = 0; t < l->n_types; t++) {
         struct dns_wait *wait = &leg->waits[t];
         *wait = (struct dns_wait){ .owner = leg, .on_done = on_wait_done, .on_slow = on_wait_slow };
-        struct dns_question q = { .name = w->name, .type = l->types[t], .class = DNS_CLASS_IN };
-        if (!dns_query_join(wait, l->engine, l->routes, w->route, w->order[at], &q, false))
+        struct dns_ask ask = l->ask;
+        ask.question.name = w->name;
+        ask.question.type = l->types[t];
+        if (!dns_query_join(wait, l->engine, l->routes, w->route, w->order[at], &ask, false))
             continue;
         leg->n_pending--;
         explain_cached(l, leg, wait, l->types[t]);
@@ -274,10 +276,10 @@ static bool find_stale(struct dns_lookup *l, const struct dns_route *route,
         struct dns_set *sets[DNS_LOOKUP_TYPES] = { NULL };
         uint32_t age_s = 0;
         for (unsigned t = 0; t < l->n_types; t++) {
-            struct dns_cache_key key = { .group = route->groups[g].id,
-                                         .name = name,
-                                         .type = l->types[t],
-                                         .class = DNS_CLASS_IN };
+            struct dns_ask ask = l->ask;
+            ask.question.name = *name;
+            ask.question.type = l->types[t];
+            struct dns_cache_key key = dns_cache_key_of(route->groups[g].id, &ask);
             if (!dns_cache_get_stale(l->engine->shared->cache, &key, now_ms(l), &hits[t]))
                 continue;
             if (hits[t].stale_s > age_s)
@@ -480,6 +482,8 @@ void dns_lookup_start(struct dns_lookup *l, struct dns_engine *e, const struct d
     metric_add(METRIC_DNS_LOOKUPS, 1);
     l->engine = e;
     l->n_types = n_types;
+    if (l->ask.question.class == 0)
+        l->ask.question.class = DNS_CLASS_IN;
     memcpy(l->types, types, n_types * sizeof types[0]);
     l->end.on_fire = on_end;
     l->stale.on_fire = on_stale;

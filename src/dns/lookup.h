@@ -52,6 +52,8 @@ struct dns_lookup {
     struct dns_walk *walk;
     unsigned n_types, n_hops;
     uint16_t types[DNS_LOOKUP_TYPES];
+    struct dns_ask
+        ask; /* what all its questions have in common; name and type are each one's own */
     bool is_running, is_stale_used, is_all_cached, is_counted;
     uint16_t port; /* for the memory of groups and its probes */
     enum dns_policy policy;

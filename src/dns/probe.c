@@ -13,7 +13,7 @@ enum { TICK_MS = 100, MAX_A_TICK = 8, PROBE_MS = 2500 };
 struct probe {
     struct list node;
     struct dns_engine *engine;
-    struct dns_question question;
+    struct dns_ask ask;
     struct dns_exchange *exchange;
     struct dns_endpoint endpoint;
     struct dns_routes *routes;
@@ -39,13 +39,13 @@ static void probe_free(struct probe *p)
     io_free_later(loop, p);
 }
 
-static struct probe *probe_new(struct dns_engine *e, const struct dns_name *name, uint16_t type)
+static struct probe *probe_new(struct dns_engine *e, const struct dns_ask *ask)
 {
     struct probe *p = calloc(1, sizeof *p);
     if (p == NULL)
         return NULL;
     p->engine = e;
-    p->question = (struct dns_question){ .name = *name, .type = type, .class = DNS_CLASS_IN };
+    p->ask = *ask;
     list_push_back(&e->probes, &p->node);
     return p;
 }
@@ -66,13 +66,12 @@ static void on_server_late(struct dns_exchange *x)
     probe_free(x->owner);
 }
 
-static void probe_server(struct dns_engine *e, struct dns_server *server,
-                         const struct dns_question *question)
+static void probe_server(struct dns_engine *e, struct dns_server *server, const struct dns_ask *ask)
 {
-    struct probe *p = probe_new(e, &question->name, question->type);
+    struct probe *p = probe_new(e, ask);
     if (p == NULL)
         return;
-    p->exchange = dns_exchange_start(e, server, &p->question, NULL, NULL);
+    p->exchange = dns_exchange_start(e, server, &p->ask, NULL, NULL);
     if (p->exchange == NULL) {
         probe_free(p);
         return;
@@ -186,7 +185,7 @@ static void ask_group(struct probe *p)
     }
     p->wait = (struct dns_wait){ .owner = p, .on_done = on_answer, .on_slow = on_slow };
     io_timer_arm(p->engine->loop, &p->timer, PROBE_MS);
-    if (dns_query_join(&p->wait, p->engine, p->routes, p->route, p->group, &p->question, true))
+    if (dns_query_join(&p->wait, p->engine, p->routes, p->route, p->group, &p->ask, true))
         probe_free(p); /* no memory */
 }
 
@@ -197,14 +196,17 @@ static void on_probe_end(struct io_timer *t)
 
 static void probe_endpoint(struct dns_engine *e, const struct dns_endpoint *endpoint)
 {
-    struct probe *p = probe_new(e, &endpoint->qname, endpoint->qtype);
+    struct dns_ask ask = {
+        .question = { .name = endpoint->qname, .type = endpoint->qtype, .class = DNS_CLASS_IN },
+    };
+    struct probe *p = probe_new(e, &ask);
     if (p == NULL)
         return;
     p->endpoint = *endpoint;
     p->timer.on_fire = on_probe_end;
     list_init(&p->wait.node);
     p->routes = dns_shared_routes(e->shared);
-    p->route = dns_routes_find(p->routes, &p->question.name);
+    p->route = dns_routes_find(p->routes, &p->ask.question.name);
     p->n_groups = endpoint->all_failed || endpoint->group > p->route->n_groups ? p->route->n_groups
                                                                                : endpoint->group;
     ask_group(p);
@@ -216,7 +218,7 @@ struct due {
     unsigned n_servers, n_endpoints;
     bool has_more;
     struct dns_server *servers[MAX_A_TICK];
-    struct dns_question samples[MAX_A_TICK];
+    struct dns_ask samples[MAX_A_TICK];
     struct dns_endpoint endpoints[MAX_A_TICK];
 };
 

@@ -10,21 +10,13 @@ static bool is_same_route(void *arg, const struct dns_name *name)
     return dns_routes_find(q->routes, name) == q->route;
 }
 
-static struct dns_cache_key key_of(const struct dns_group *group, const struct dns_question *q)
-{
-    return (struct dns_cache_key){ .group = group->id,
-                                   .name = &q->name,
-                                   .type = q->type,
-                                   .class = q->class };
-}
-
 static struct list *bucket_of(struct dns_engine *e, const struct dns_group *group,
-                              const struct dns_question *question)
+                              const struct dns_ask *ask)
 {
-    struct dns_name name = question->name;
+    struct dns_name name = ask->question.name;
     dns_name_lower(&name);
     uint64_t h = dns_shared_hash(e->shared, str_of((const char *)name.wire, name.n));
-    return &e->queries[(h ^ group->id ^ question->type) % DNS_QUERY_BUCKETS];
+    return &e->queries[(h ^ group->id ^ ask->question.type) % DNS_QUERY_BUCKETS];
 }
 
 static void add_try(struct dns_query *q, const struct dns_exchange *x, enum dns_outcome outcome)
@@ -36,7 +28,7 @@ static void add_try(struct dns_query *q, const struct dns_exchange *x, enum dns_
     q->tries[q->n_tries++] = (struct dns_try){
         .server = x->server->addr,
         .group = (uint8_t)(q->group - q->route->groups),
-        .type = q->question.type,
+        .type = q->ask.question.type,
         .outcome = (uint8_t)outcome,
         .by_tcp = x->by_tcp,
         .took_us = (uint32_t)(io_now_us() - x->started_us),
@@ -62,7 +54,7 @@ void dns_query_explain(const struct dns_query *q, struct dns_explain *x)
             continue;
         struct dns_try t = { .server = a->server->addr,
                              .group = (uint8_t)(q->group - q->route->groups),
-                             .type = q->question.type,
+                             .type = q->ask.question.type,
                              .outcome = DNS_TIMED_OUT,
                              .by_tcp = a->by_tcp,
                              .took_us = (uint32_t)(io_now_us() - a->started_us) };
@@ -113,7 +105,7 @@ static void finish(struct dns_query *q, enum dns_outcome outcome, struct dns_set
 static void fail(struct dns_query *q)
 {
     struct dns_shared *s = q->engine->shared;
-    struct dns_cache_key key = key_of(q->group, &q->question);
+    struct dns_cache_key key = dns_cache_key_of(q->group->id, &q->ask);
     for (unsigned i = 0; i < q->n_attempts; i++)
         if (q->attempts[i] != NULL) {
             add_try(q, q->attempts[i], DNS_TIMED_OUT);
@@ -124,7 +116,8 @@ static void fail(struct dns_query *q)
     finish(q, q->worst, NULL);
 }
 
-static uint32_t capped_ttl(const struct dns_query *q, const struct dns_verdict *v)
+/* The most that a TTL of this answer may say. */
+static uint32_t ttl_cap(const struct dns_query *q, const struct dns_verdict *v)
 {
     const struct dns_zone_rules *r = dns_zone_rules(q->route->kind);
     uint32_t most = r->max_ttl_s;
@@ -134,19 +127,23 @@ static uint32_t capped_ttl(const struct dns_query *q, const struct dns_verdict *
         if (r->moves_on_negative && !q->is_last_group && most > DNS_NO_SOA_TTL_S)
             most = DNS_NO_SOA_TTL_S;
     }
-    return v->ttl_s > most ? most : v->ttl_s < 1 ? 1 : v->ttl_s;
+    return most;
 }
 
 static void answer(struct dns_query *q, const struct dns_msg *m, const struct dns_verdict *v)
 {
     struct dns_shared *s = q->engine->shared;
-    struct dns_set *set = dns_set_new(m, &q->question, v, capped_ttl(q, v));
+    uint32_t cap_s = ttl_cap(q, v), ttl_s = v->ttl_s > cap_s ? cap_s : v->ttl_s < 1 ? 1 : v->ttl_s;
+    /* RFC 2308 section 3: the SOA of a negative answer says how long that holds. */
+    if (dns_outcome_is_negative(v->outcome))
+        cap_s = ttl_s;
+    struct dns_set *set = dns_set_new(m, &q->ask.question, v, ttl_s, cap_s);
     if (set == NULL) {
         q->worst = DNS_SERVFAIL_OUTCOME;
         fail(q);
         return;
     }
-    struct dns_cache_key key = key_of(q->group, &q->question);
+    struct dns_cache_key key = dns_cache_key_of(q->group->id, &q->ask);
     dns_cache_put(s->cache, &key, set, dns_zone_rules(q->route->kind)->stale_s,
                   io_now_ms(q->engine->loop));
     finish(q, v->outcome, set);
@@ -295,7 +292,7 @@ static void remember_sample(struct dns_query *q, struct dns_server *server)
 {
     struct dns_shared *s = q->engine->shared;
     pthread_mutex_lock(&s->lock);
-    server->sample = q->question;
+    server->sample = q->ask;
     server->used_ms = io_now_ms(q->engine->loop);
     pthread_mutex_unlock(&s->lock);
 }
@@ -314,7 +311,7 @@ static void send_next(struct dns_query *q)
         q->round++;
     }
     remember_sample(q, server);
-    struct dns_exchange *x = dns_exchange_start(q->engine, server, &q->question, is_same_route, q);
+    struct dns_exchange *x = dns_exchange_start(q->engine, server, &q->ask, is_same_route, q);
     if (x != NULL) {
         x->owner = q;
         x->on_done = on_exchange_done;
@@ -367,7 +364,7 @@ static void order_servers(struct dns_query *q, uint64_t now_ms)
 
 static struct dns_query *query_new(struct dns_engine *e, struct dns_routes *routes,
                                    const struct dns_route *route, unsigned group,
-                                   const struct dns_question *question)
+                                   const struct dns_ask *ask)
 {
     struct dns_query *q = calloc(1, sizeof *q);
     if (q == NULL)
@@ -377,14 +374,14 @@ static struct dns_query *query_new(struct dns_engine *e, struct dns_routes *rout
     q->route = route;
     q->group = &route->groups[group];
     q->is_last_group = group + 1 == route->n_groups;
-    q->question = *question;
+    q->ask = *ask;
     q->started_ms = io_now_ms(e->loop);
     q->worst = DNS_TIMED_OUT;
     q->timer.on_fire = on_next;
     q->slow.on_fire = on_slow;
     q->end.on_fire = on_end;
     list_init(&q->waiters);
-    list_push_back(bucket_of(e, q->group, question), &q->node);
+    list_push_back(bucket_of(e, q->group, ask), &q->node);
     order_servers(q, q->started_ms);
     bool all_suspect = q->n_suspects == q->n_order;
     io_timer_arm(e->loop, &q->end, all_suspect ? DNS_SUSPECT_MS : DNS_QUERY_MS);
@@ -392,24 +389,22 @@ static struct dns_query *query_new(struct dns_engine *e, struct dns_routes *rout
 }
 
 static struct dns_query *find_equal(struct dns_engine *e, const struct dns_route *route,
-                                    const struct dns_group *group,
-                                    const struct dns_question *question)
+                                    const struct dns_group *group, const struct dns_ask *ask)
 {
-    LIST_EACH (it, after, bucket_of(e, group, question)) {
+    LIST_EACH (it, after, bucket_of(e, group, ask)) {
         struct dns_query *q = LIST_ENTRY(it, struct dns_query, node);
         if (q->group->id == group->id && q->route->zone_hash == route->zone_hash &&
-            q->question.type == question->type && q->question.class == question->class &&
-            dns_name_eq(&q->question.name, &question->name))
+            dns_ask_eq(&q->ask, ask))
             return q;
     }
     return NULL;
 }
 
 static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e,
-                              const struct dns_group *group, const struct dns_question *question)
+                              const struct dns_group *group, const struct dns_ask *ask)
 {
     struct dns_cache_hit hit;
-    struct dns_cache_key key = key_of(group, question);
+    struct dns_cache_key key = dns_cache_key_of(group->id, ask);
     dns_cache_get(e->shared->cache, &key, io_now_ms(e->loop), atomic_load(&e->shared->epoch), &hit);
     w->outcome = hit.outcome;
     w->set = hit.set;
@@ -419,22 +414,22 @@ static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e,
 }
 
 bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
-                    const struct dns_route *route, unsigned group,
-                    const struct dns_question *question, bool is_probe)
+                    const struct dns_route *route, unsigned group, const struct dns_ask *ask,
+                    bool is_probe)
 {
     const struct dns_group *g = &route->groups[group];
     w->query = NULL;
     list_init(&w->node);
-    if (!is_probe && answer_from_cache(w, e, g, question))
+    if (!is_probe && answer_from_cache(w, e, g, ask))
         return true;
     w->from_cache = false;
     w->outcome = DNS_SERVFAIL_OUTCOME;
     w->set = NULL;
     w->ttl_s = 0;
-    struct dns_query *q = find_equal(e, route, g, question);
+    struct dns_query *q = find_equal(e, route, g, ask);
     bool is_new = q == NULL;
     if (is_new)
-        q = query_new(e, routes, route, group, question);
+        q = query_new(e, routes, route, group, ask);
     if (q == NULL)
         return true;
     w->query = q;

@@ -39,7 +39,7 @@ struct dns_query {
     const struct dns_route *route;
     const struct dns_group *group;
     bool is_last_group;
-    struct dns_question question;
+    struct dns_ask ask;
     uint64_t started_ms;
     struct io_timer timer; /* the next attempt */
     struct io_timer slow;
@@ -60,8 +60,8 @@ struct dns_query {
  * query. is_probe: the cache is not asked. Without memory: true with SERVFAIL.
  */
 bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
-                    const struct dns_route *route, unsigned group,
-                    const struct dns_question *question, bool is_probe);
+                    const struct dns_route *route, unsigned group, const struct dns_ask *ask,
+                    bool is_probe);
 /* Stops waiting and gives the set back; harmless on a waiter that does not wait. */
 void dns_wait_cancel(struct dns_wait *w);
 /* What the servers did so far, added to x; those that have not answered count as silent. */

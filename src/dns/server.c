@@ -78,7 +78,8 @@ bool dns_server_failed(struct dns_server *s, uint64_t now_ms)
 
 bool dns_server_wants_probes(const struct dns_server *s, uint64_t now_ms)
 {
-    return s->is_suspect && s->sample.name.n > 0 && now_ms <= s->used_ms + DNS_PROBED_WHILE_USED_MS;
+    return s->is_suspect && s->sample.question.name.n > 0 &&
+           now_ms <= s->used_ms + DNS_PROBED_WHILE_USED_MS;
 }
 
 bool dns_server_claim_probe(struct dns_server *s, uint64_t now_ms)

@@ -7,7 +7,7 @@
  */
 #include "base/list.h"
 #include "codec/addr.h"
-#include "codec/dns_msg.h"
+#include "dns/ask.h"
 
 enum {
     DNS_FAILURES_TO_SUSPECT = 3,
@@ -34,8 +34,8 @@ struct dns_server {
     bool is_suspect;
     unsigned probe_step;
     uint64_t probe_at_ms;
-    uint64_t used_ms;           /* last asked for a client's sake */
-    struct dns_question sample; /* the last real question, for probes; name.n is 0 before it */
+    uint64_t used_ms;      /* last asked for a client's sake */
+    struct dns_ask sample; /* the last real one, for probes; its name is empty before it */
     uint64_t edns_off_until_ms;
     uint64_t budget_at_ms;
     uint32_t budget_milli; /* thousandths of packets */

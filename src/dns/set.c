@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 static bool write_message(struct buf *out, const struct dns_msg *m, const struct dns_question *q,
-                          const struct dns_verdict *v)
+                          const struct dns_verdict *v, uint32_t cap_s)
 {
     struct dns_writer w;
     struct dns_reply_flags flags = {
@@ -16,21 +16,35 @@ static bool write_message(struct buf *out, const struct dns_msg *m, const struct
     for (enum dns_section s = DNS_ANSWER; s <= DNS_AUTHORITY; s++)
         for (unsigned i = 0; i < v->n_kept; i++) {
             const struct dns_rr *rr = &m->rrs[v->kept[i]];
-            if (rr->section == s && !dns_write_rr_from(&w, s, m, rr, rr->ttl))
+            if (rr->section == s &&
+                !dns_write_rr_from(&w, s, m, rr, rr->ttl < cap_s ? rr->ttl : cap_s))
                 return false;
         }
     dns_write_end(&w);
     return !out->failed && !w.is_full;
 }
 
+/* A TTL stands before RDLENGTH and RDATA (RFC 1035 section 4.1.3). */
+static bool find_ttls(struct dns_set *s)
+{
+    struct dns_msg m;
+    if (dns_msg_parse(dns_set_wire(s), &m) != DNS_PARSE_OK || m.n_rrs != s->n_rrs)
+        return false;
+    for (size_t i = 0; i < s->n_rrs; i++)
+        s->ttl_at[i] = (uint16_t)(m.rrs[i].rdata_at - 6);
+    return true;
+}
+
 struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *q,
-                            const struct dns_verdict *v, uint32_t ttl_s)
+                            const struct dns_verdict *v, uint32_t ttl_s, uint32_t cap_s)
 {
     struct dns_set *s = NULL;
     struct buf wire;
     buf_init(&wire, DNS_MESSAGE_BYTES);
     size_t tail_n = v->is_open ? v->tail.n : 0;
-    if (!write_message(&wire, m, q, v) || (s = malloc(sizeof *s + tail_n + wire.n)) == NULL)
+    size_t ttls_bytes = v->n_kept * sizeof s->ttl_at[0];
+    if (!write_message(&wire, m, q, v, cap_s) ||
+        (s = malloc(sizeof *s + ttls_bytes + wire.n + tail_n)) == NULL)
         goto out;
     *s = (struct dns_set){
         .outcome = v->outcome,
@@ -39,10 +53,16 @@ struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *
         .ttl_s = ttl_s,
         .tail_n = (uint16_t)tail_n,
         .wire_n = (uint16_t)wire.n,
+        .n_rrs = (uint16_t)v->n_kept,
     };
     atomic_init(&s->refs, 1);
-    memcpy(s->data, v->tail.wire, tail_n);
-    memcpy(s->data + tail_n, wire.p, wire.n);
+    uint8_t *message = (uint8_t *)(s->ttl_at + s->n_rrs);
+    memcpy(message, wire.p, wire.n);
+    memcpy(message + wire.n, v->tail.wire, tail_n);
+    if (!find_ttls(s)) {
+        free(s);
+        s = NULL;
+    }
 out:
     buf_done(&wire);
     return s;
@@ -62,13 +82,13 @@ void dns_set_unref(struct dns_set *s)
 
 size_t dns_set_bytes(const struct dns_set *s)
 {
-    return sizeof *s + s->tail_n + s->wire_n;
+    return sizeof *s + s->n_rrs * sizeof s->ttl_at[0] + s->wire_n + s->tail_n;
 }
 
 void dns_set_tail(const struct dns_set *s, struct dns_name *tail)
 {
     tail->n = (uint8_t)s->tail_n;
-    memcpy(tail->wire, s->data, s->tail_n);
+    memcpy(tail->wire, dns_set_wire(s).p + s->wire_n, s->tail_n);
 }
 
 unsigned dns_set_addrs(const struct dns_set *s, uint16_t port, struct addr *out, unsigned cap)

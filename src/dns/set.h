@@ -14,23 +14,28 @@ struct dns_set {
     enum dns_outcome outcome; /* ANSWERED, NODATA or NXDOMAIN */
     bool is_open;             /* the chain goes on at tail */
     uint8_t n_cnames;
-    uint32_t ttl_s; /* capped by the zone's rules */
+    uint32_t ttl_s; /* of the whole, capped by the zone's rules */
     uint16_t tail_n;
     uint16_t wire_n;
-    uint8_t data[]; /* the tail's name, then the message */
+    uint16_t n_rrs;
+    uint16_t ttl_at[]; /* where in the message the records' TTLs stand; then message and tail */
 };
 
-/* ttl_s: as the cache will count it. NULL without memory, or when the message is over 64 KiB. */
+/*
+ * ttl_s: as the cache will count it; cap_s: the most that a record's own TTL may say. NULL without
+ * memory, or when the message is over 64 KiB.
+ */
 struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *q,
-                            const struct dns_verdict *v, uint32_t ttl_s);
+                            const struct dns_verdict *v, uint32_t ttl_s, uint32_t cap_s);
 struct dns_set *dns_set_ref(struct dns_set *s);
 void dns_set_unref(struct dns_set *s); /* NULL is fine */
 size_t dns_set_bytes(const struct dns_set *s);
 
 void dns_set_tail(const struct dns_set *s, struct dns_name *tail);
+/* A response as a server would send it, ID 0, without OPT; TTLs as they were when it came. */
 static inline struct str dns_set_wire(const struct dns_set *s)
 {
-    return (struct str){ (const char *)s->data + s->tail_n, s->wire_n };
+    return (struct str){ (const char *)(s->ttl_at + s->n_rrs), s->wire_n };
 }
 
 /* The addresses of its A or AAAA records, port set; at most cap. */

@@ -1,7 +1,7 @@
 /*
  * Any bytes as a server's reply. The first byte says which question was asked (the message's own,
- * or one of ours) and whether names of another zone go another way; the rest is the datagram. What
- * is kept of a reply is a message that is judged the same.
+ * or one of ours), whether names of another zone go another way, and whether signatures are wanted;
+ * the rest is the datagram. What is kept of a reply is a message that is judged the same.
  */
 #include <stdlib.h>
 
@@ -17,17 +17,19 @@ static bool is_same(void *arg, const struct dns_name *name)
     return dns_name_is_in(name, arg);
 }
 
-static struct dns_question question_for(uint8_t how, struct str wire)
+static struct dns_ask ask_for(uint8_t how, struct str wire)
 {
     static struct dns_msg asked;
-    struct dns_question q = { .type = DNS_A, .class = DNS_CLASS_IN };
+    struct dns_ask ask = { .question = { .type = DNS_A, .class = DNS_CLASS_IN },
+                           .dnssec_ok = how & 4 };
     if (how & 1 && dns_msg_parse(wire, &asked) == DNS_PARSE_OK && asked.has_question)
-        return asked.question;
-    dns_name_parse(STR("s3.eu-west-1.amazonaws.com"), &q.name);
-    return q;
+        ask.question = asked.question;
+    else
+        dns_name_parse(STR("s3.eu-west-1.amazonaws.com"), &ask.question.name);
+    return ask;
 }
 
-static void check_kept(const struct dns_question *q, dns_same_route *same, struct dns_name *zone)
+static void check_kept(const struct dns_ask *q, dns_same_route *same, struct dns_name *zone)
 {
     if (first.n_kept > m.n_rrs || first.n_cnames > DNS_MAX_CNAMES)
         abort();
@@ -36,7 +38,7 @@ static void check_kept(const struct dns_question *q, dns_same_route *same, struc
             abort();
     if (first.outcome > DNS_NXDOMAIN_OUTCOME)
         return;
-    struct dns_set *set = dns_set_new(&m, q, &first, first.ttl_s);
+    struct dns_set *set = dns_set_new(&m, &q->question, &first, first.ttl_s, first.ttl_s);
     if (set == NULL)
         return; /* too long without compression */
     struct addr v[DNS_MAX_ADDRS];
@@ -57,8 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n < 3)
         return 0;
     struct str wire = str_of((const char *)data + 1, n - 1);
-    struct dns_question q = question_for(data[0], wire);
-    struct dns_name zone = q.name;
+    struct dns_ask q = ask_for(data[0], wire);
+    struct dns_name zone = q.question.name;
     dns_same_route *same = data[0] & 2 ? is_same : NULL;
     uint16_t id = (uint16_t)(data[1] << 8 | data[2]);
     if (dns_judge(wire, (uint16_t)(id + 1), &q, same, &zone, &m, &first))

@@ -23,7 +23,7 @@ static struct dns_set *set_of(enum dns_outcome outcome, uint32_t ttl_s)
     struct dns_msg m = { 0 };
     struct dns_question q = { .name = name_of("x"), .type = DNS_A, .class = DNS_CLASS_IN };
     struct dns_verdict v = { .outcome = outcome };
-    return dns_set_new(&m, &q, &v, ttl_s);
+    return dns_set_new(&m, &q, &v, ttl_s, ttl_s);
 }
 
 static void put(struct dns_cache *c, const struct dns_cache_key *k, enum dns_outcome outcome,

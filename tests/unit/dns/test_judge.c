@@ -211,9 +211,11 @@ static struct dns_name name_of(const char *text)
     return n;
 }
 
-static struct dns_question question(void)
+static struct dns_ask question(void)
 {
-    return (struct dns_question){ .name = name_of(Q), .type = DNS_A, .class = DNS_CLASS_IN };
+    return (struct dns_ask){
+        .question = { .name = name_of(Q), .type = DNS_A, .class = DNS_CLASS_IN },
+    };
 }
 
 static void write_record(struct dns_writer *w, const struct record *r)
@@ -262,11 +264,11 @@ static void outcomes(void **state)
     static struct dns_verdict v;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *row = &rows[i];
-        struct dns_question q = question();
+        struct dns_ask q = question();
         struct buf out;
         char tail[DNS_NAME_TEXT_BYTES];
         buf_init(&out, 4096);
-        write_row(&out, row, &q);
+        write_row(&out, row, &q.question);
         assert_true(dns_judge(buf_str(&out), 7, &q, is_same, NULL, &m, &v));
         bool ok =
             v.outcome == row->outcome && v.is_open == row->is_open && v.n_cnames == row->n_cnames &&
@@ -279,7 +281,7 @@ static void outcomes(void **state)
                      v.ttl_s, v.n_kept);
         if (v.outcome <= DNS_NXDOMAIN_OUTCOME) {
             /* What is kept is a message, and says the same. */
-            struct dns_set *set = dns_set_new(&m, &q, &v, v.ttl_s);
+            struct dns_set *set = dns_set_new(&m, &q.question, &v, v.ttl_s, v.ttl_s);
             assert_non_null(set);
             static struct dns_verdict again;
             struct str wire = dns_set_wire(set);
@@ -297,7 +299,7 @@ static void not_ours_and_header_only(void **state)
 {
     static struct dns_msg m;
     static struct dns_verdict v;
-    struct dns_question q = question();
+    struct dns_ask q = question();
     const struct {
         const char *name;
         uint8_t header[12];
@@ -327,17 +329,17 @@ static void another_question_is_not_ours(void **state)
 {
     static struct dns_msg m;
     static struct dns_verdict v;
-    struct dns_question q = question(), other = q;
+    struct dns_ask q = question(), other = q;
     struct buf out;
     buf_init(&out, 4096);
-    write_row(&out, &rows[0], &q);
-    other.type = DNS_AAAA;
+    write_row(&out, &rows[0], &q.question);
+    other.question.type = DNS_AAAA;
     assert_false(dns_judge(buf_str(&out), 7, &other, NULL, NULL, &m, &v));
     other = q;
-    other.class = DNS_CLASS_CH;
+    other.question.class = DNS_CLASS_CH;
     assert_false(dns_judge(buf_str(&out), 7, &other, NULL, NULL, &m, &v));
     other = q;
-    other.name = name_of("c.s3.eu-west-1.amazonaws.com");
+    other.question.name = name_of("c.s3.eu-west-1.amazonaws.com");
     assert_false(dns_judge(buf_str(&out), 7, &other, NULL, NULL, &m, &v));
     /* Truncated: nothing of it is used. */
     out.p[2] = (char)(out.p[2] | 2);

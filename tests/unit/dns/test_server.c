@@ -13,7 +13,7 @@ static struct dns_server server(void)
     struct addr a;
     assert_true(addr_parse(STR("192.0.2.1"), 53, &a));
     dns_server_init(&s, &a, 0);
-    assert_true(dns_name_parse(STR("x.example"), &s.sample.name));
+    assert_true(dns_name_parse(STR("x.example"), &s.sample.question.name));
     return s;
 }
 
