@@ -48,6 +48,8 @@ static void finish(struct dns_exchange *x, enum dns_outcome outcome, const struc
 {
     close_udp(x);
     io_timer_disarm(x->engine->loop, &x->timer);
+    if (outcome == DNS_UNREACHABLE)
+        dns_server_count(&x->server->counts, DNS_SERVER_UNREACHABLE);
     x->on_done(x, outcome, m, v);
     release(x);
 }
@@ -114,8 +116,10 @@ static bool send_udp(struct dns_exchange *x, enum dns_outcome *outcome)
 {
     const struct addr *to = &x->server->addr;
     *outcome = DNS_AVOIDED;
-    if (!spend(x))
+    if (!spend(x)) {
+        dns_server_count(&x->server->counts, DNS_SERVER_OVER_BUDGET);
         return false;
+    }
     *outcome = DNS_UNREACHABLE;
     write_query(x);
     x->fd = socket(addr_family(to), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -123,6 +127,7 @@ static bool send_udp(struct dns_exchange *x, enum dns_outcome *outcome)
         send(x->fd, x->query + 2, x->query_n, MSG_NOSIGNAL) < 0)
         return false;
     metric_add(METRIC_DNS_QUERIES, 1);
+    dns_server_count(&x->server->counts, DNS_SERVER_UDP);
     x->poll = malloc(sizeof *x->poll);
     if (x->poll == NULL || uv_poll_init(&x->engine->loop->uv, x->poll, x->fd) != 0) {
         free(x->poll);
@@ -142,6 +147,7 @@ static bool start_tcp(struct dns_exchange *x)
     close_udp(x);
     x->by_tcp = true;
     metric_add(METRIC_DNS_TCP, 1);
+    dns_server_count(&x->server->counts, DNS_SERVER_TCP);
     int fd = io_connect(&x->server->addr, &sys_errno);
     if (fd < 0)
         return false;
@@ -189,9 +195,11 @@ static bool take_reply(struct dns_exchange *x, struct str wire)
     struct dns_verdict v;
     if (!dns_judge(wire, x->id, x->ask, x->same, x->same_arg, &m, &v)) {
         metric_add(METRIC_DNS_IGNORED, 1);
+        dns_server_count(&x->server->counts, DNS_SERVER_IGNORED);
         return false;
     }
     metric_add(METRIC_DNS_ANSWERS, 1);
+    dns_server_count_rcode(&x->server->counts, m.rcode);
     count_answer(x);
     if (v.wants_tcp && !x->by_tcp) {
         if (!start_tcp(x))
@@ -231,6 +239,7 @@ static void on_timer(struct io_timer *t)
 {
     struct dns_exchange *x = LIST_ENTRY(t, struct dns_exchange, timer);
     metric_add(METRIC_DNS_TIMEOUTS, 1);
+    dns_server_count(&x->server->counts, DNS_SERVER_TIMEOUTS);
     if (x->by_tcp) {
         finish(x, DNS_TIMED_OUT, NULL, NULL);
         return;

@@ -311,6 +311,10 @@ static void send_next(struct dns_query *q)
         q->round++;
     }
     remember_sample(q, server);
+    if (round > 0)
+        dns_server_count(&server->counts, DNS_SERVER_RETRIES);
+    else if (has_attempts(q))
+        dns_server_count(&server->counts, DNS_SERVER_HEDGES);
     struct dns_exchange *x = dns_exchange_start(q->engine, server, &q->ask, is_same_route, q);
     if (x != NULL) {
         x->owner = q;
@@ -428,7 +432,9 @@ bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes 
     w->ttl_s = 0;
     struct dns_query *q = find_equal(e, route, g, ask);
     bool is_new = q == NULL;
-    if (is_new)
+    if (!is_new)
+        dns_zone_count(route->counts, DNS_ZONE_COALESCED);
+    else
         q = query_new(e, routes, route, group, ask);
     if (q == NULL)
         return true;

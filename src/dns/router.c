@@ -41,6 +41,7 @@ static struct dns_route *route_with(struct dns_routes *r, const struct dns_name 
     return NULL;
 }
 
+/* NULL without memory. */
 static struct dns_route *add_route(struct dns_routes *r, const struct dns_name *zone,
                                    enum dns_zone_kind kind, const char *from)
 {
@@ -49,7 +50,8 @@ static struct dns_route *add_route(struct dns_routes *r, const struct dns_name *
     dns_name_lower(&route->zone);
     route->zone_hash =
         dns_shared_hash(r->shared, str_of((const char *)route->zone.wire, route->zone.n));
-    return route;
+    route->counts = dns_zone_take(r->shared, zone);
+    return route->counts != NULL ? route : NULL;
 }
 
 static bool add_group(struct dns_routes *r, struct dns_route *route, const char *name,
@@ -92,6 +94,8 @@ static bool add_explicit(struct dns_routes *r, const struct conf *conf)
             continue;
         struct dns_route *route =
             add_route(r, &zone, is_aws_name(&zone) ? DNS_ZONE_AWS : DNS_ZONE_OTHER, "setting");
+        if (route == NULL)
+            return false;
         for (size_t g = 0; g < from->n_groups; g++)
             if (!add_group(r, route, "setting", from->groups[g].v, from->groups[g].n))
                 return false;
@@ -112,7 +116,7 @@ static bool add_built_in(struct dns_routes *r, const struct conf *conf,
     if (route_with(r, zone) != NULL)
         return true;
     struct dns_route *route = add_route(r, zone, kind, from);
-    if (!add_group(r, route, system->name, system->v, system->n))
+    if (route == NULL || !add_group(r, route, system->name, system->v, system->n))
         return false;
     /* Elsewhere than on AWS nothing is ever sent to link-local addresses. */
     if (kind == DNS_ZONE_OTHER || !conf->dns_aws_allowed)
@@ -179,10 +183,12 @@ void dns_routes_unref(struct dns_routes *r)
 {
     if (r == NULL || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->n; i++) {
+        dns_zone_give(r->shared, r->v[i].counts);
         for (unsigned g = 0; g < DNS_MAX_GROUPS; g++)
             for (unsigned s = 0; s < r->v[i].groups[g].n_servers; s++)
                 dns_shared_server_unref(r->shared, r->v[i].groups[g].servers[s]);
+    }
     free(r);
 }
 

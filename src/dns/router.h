@@ -37,6 +37,7 @@ struct dns_group {
 struct dns_route {
     struct dns_name zone; /* lower case */
     uint64_t zone_hash;
+    struct dns_zone *counts;
     enum dns_zone_kind kind;
     const char *from; /* "built in", "registry", "setting" */
     unsigned n_groups;

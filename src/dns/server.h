@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "codec/addr.h"
 #include "dns/ask.h"
+#include "dns/counts.h"
 
 enum {
     DNS_FAILURES_TO_SUSPECT = 3,
@@ -43,6 +44,7 @@ struct dns_server {
         uint64_t zone; /* 0: free */
         uint64_t until_ms;
     } avoided[DNS_MAX_AVOIDED_ZONES];
+    struct dns_server_counts counts; /* without the lock */
 };
 
 void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t now_ms);

@@ -16,6 +16,7 @@ struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
     s->conf = conf;
     pthread_mutex_init(&s->lock, NULL);
     list_init(&s->servers);
+    list_init(&s->zones);
     atomic_init(&s->is_watched, false);
     atomic_init(&s->epoch, 1);
     s->cache = dns_cache_new(DNS_CACHE_BYTES);
@@ -45,6 +46,8 @@ void dns_shared_free(struct dns_shared *s)
     dns_cache_free(s->cache);
     LIST_EACH (it, after, &s->servers)
         free(LIST_ENTRY(it, struct dns_server, node));
+    LIST_EACH (it, after, &s->zones)
+        free(LIST_ENTRY(it, struct dns_zone, node));
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

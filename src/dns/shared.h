@@ -35,6 +35,7 @@ struct dns_shared {
 
     pthread_mutex_t lock;
     struct list servers;
+    struct list zones;
     struct dns_routes *routes;
     struct dns_hosts *hosts;
     struct dns_memory memory;

@@ -1,0 +1,61 @@
+#pragma once
+/*
+ * What is counted of each DNS server and of each route: rows of counts.def. The counters of a
+ * server stand in its struct dns_server; those of a route in a struct dns_zone, one a zone and
+ * process, which the tables of routes hold, so that they outlive a table that is built anew.
+ * Counting takes no lock; reading may miss what happens meanwhile.
+ */
+#include "base/buf.h"
+#include "base/list.h"
+#include "codec/dns_name.h"
+
+#include <stdatomic.h>
+
+struct dns_shared;
+
+enum dns_server_count {
+#define DNS_SERVER_COUNT(id, name, labels, help) DNS_SERVER_##id,
+#include "dns/counts.def"
+    N_DNS_SERVER_COUNTS
+};
+enum dns_zone_count {
+#define DNS_ZONE_COUNT(id, name, labels, help) DNS_ZONE_##id,
+#include "dns/counts.def"
+    N_DNS_ZONE_COUNTS
+};
+
+struct dns_counter_row {
+    const char *name, *labels, *help;
+};
+const struct dns_counter_row *dns_server_count_row(enum dns_server_count c);
+const struct dns_counter_row *dns_zone_count_row(enum dns_zone_count c);
+
+struct dns_server_counts {
+    _Atomic uint64_t v[N_DNS_SERVER_COUNTS];
+};
+
+struct dns_zone {
+    struct list node; /* in dns_shared, under its lock; so is refs */
+    unsigned refs;
+    struct dns_name name; /* lower case */
+    _Atomic uint64_t v[N_DNS_ZONE_COUNTS];
+};
+
+static inline void dns_server_count(struct dns_server_counts *s, enum dns_server_count c)
+{
+    atomic_fetch_add_explicit(&s->v[c], 1, memory_order_relaxed);
+}
+static inline void dns_zone_count(struct dns_zone *z, enum dns_zone_count c)
+{
+    atomic_fetch_add_explicit(&z->v[c], 1, memory_order_relaxed);
+}
+/* A genuine reply, by its code. */
+void dns_server_count_rcode(struct dns_server_counts *s, unsigned rcode);
+
+/* The counters of this zone, referenced; made where there are none. NULL without memory. */
+struct dns_zone *dns_zone_take(struct dns_shared *s, const struct dns_name *name);
+void dns_zone_give(struct dns_shared *s, struct dns_zone *z); /* NULL is fine */
+
+/* All of them in Prometheus' text format, with the smoothed round trip and the health of each
+ * server. */
+void dns_counts_write(struct dns_shared *s, struct buf *out);
