@@ -23,7 +23,7 @@ struct entry {
     uint64_t fail_until_ms, fail_epoch;
     enum dns_outcome fail_outcome;
     uint16_t fail_s; /* how long the next failure is kept */
-    bool is_shielded;
+    bool is_shielded, is_refreshed;
     uint16_t key_n;
     uint8_t key[];
 };
@@ -191,6 +191,13 @@ static uint32_t seconds_up(uint64_t ms)
     return (uint32_t)((ms + 999) / 1000);
 }
 
+/* What was asked for once is no name in use. */
+static bool wants_refresh(const struct entry *e, uint64_t now_ms)
+{
+    return e->is_shielded && !e->is_refreshed && e->set->outcome == DNS_ANSWERED &&
+           (e->fresh_until_ms - now_ms) * 10 <= (uint64_t)e->set->ttl_s * 1000;
+}
+
 void dns_cache_get(struct dns_cache *c, const struct dns_cache_key *k, uint64_t now_ms,
                    uint64_t epoch, struct dns_cache_hit *hit)
 {
@@ -205,6 +212,8 @@ void dns_cache_get(struct dns_cache *c, const struct dns_cache_key *k, uint64_t 
         hit->set = dns_set_ref(e->set);
         hit->outcome = e->set->outcome;
         hit->ttl_s = seconds_up(e->fresh_until_ms - now_ms);
+        hit->wants_refresh = wants_refresh(e, now_ms);
+        e->is_refreshed |= hit->wants_refresh;
         shield(c, e);
     } else if (e != NULL && now_ms < e->fail_until_ms && e->fail_epoch == epoch) {
         hit->state = DNS_CACHE_FAILED;
@@ -253,6 +262,7 @@ void dns_cache_put(struct dns_cache *c, const struct dns_cache_key *k, struct dn
             e->fresh_until_ms + (set->outcome == DNS_ANSWERED ? (uint64_t)stale_s * 1000 : 0);
         e->fail_until_ms = 0;
         e->fail_s = 0;
+        e->is_refreshed = false;
         make_room(c, e);
     }
     pthread_mutex_unlock(&c->lock);

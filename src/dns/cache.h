@@ -29,6 +29,8 @@ struct dns_cache_hit {
     enum dns_outcome outcome;
     uint32_t ttl_s;   /* left; at least 1 */
     uint32_t stale_s; /* age beyond the TTL */
+    /* In use, and in the last tenth of its TTL: ask again. Said once. */
+    bool wants_refresh;
 };
 
 static inline struct dns_cache_key dns_cache_key_of(uint64_t group, const struct dns_ask *ask)

@@ -11,6 +11,12 @@
 
 enum { DNS_LOOKUP_TYPES = 2, DNS_LOOKUP_MS = 4500, DNS_STALE_MS = 1800, DNS_GRACE_MS = 50 };
 
+/* A stretch of an answer: aliases, or what stands at their end. */
+struct dns_part {
+    struct dns_set *set; /* referenced */
+    uint32_t age_s;      /* more than set->ttl_s: stale */
+};
+
 struct dns_leg {
     struct dns_lookup *lookup;
     struct dns_walk *walk;
@@ -25,9 +31,10 @@ struct dns_walk {
     struct dns_walk *before;
     struct dns_name name;
     const struct dns_route *route;
-    unsigned order[DNS_MAX_GROUPS], n_started;
-    bool is_hurried; /* the group that was asked is slow: ask the next one too */
-    bool is_over;    /* no further group, whatever is left */
+    unsigned order[DNS_MAX_GROUPS], n_order, n_started;
+    unsigned n_types; /* of the lookup's, that are asked here */
+    bool is_hurried;  /* the group that was asked is slow: ask the next one too */
+    bool is_over;     /* no further group, whatever is left */
     bool is_grace_over;
     struct dns_leg legs[DNS_MAX_GROUPS]; /* by place in order */
     unsigned at;                         /* the leg that answered, or led to the next walk */
@@ -38,22 +45,37 @@ struct dns_lookup {
     void *owner;
     /* Once for each start or next, never inside them. */
     void (*on_done)(struct dns_lookup *l);
-    /* Can the owner use one of these (either may be NULL)? Else it says in rejected why not. */
-    bool (*accept)(struct dns_lookup *l, struct dns_set *const sets[DNS_LOOKUP_TYPES]);
+    /*
+     * Can the owner use what one group of the route says to each of the types: records, or a no;
+     * NULL where it failed or has not answered yet? Else it says in rejected why not.
+     */
+    bool (*accept)(struct dns_lookup *l, const struct dns_route *route,
+                   struct dns_set *const sets[DNS_LOOKUP_TYPES]);
     struct dns_explain *explain; /* the owner's; filled */
     /* the result */
     bool is_answered;
     bool is_no;      /* not answered: the name has nothing (NXDOMAIN, NODATA) */
     bool is_refused; /* some group's addresses were all refused by the policy */
     enum dns_outcome rejected;
+    /*
+     * What was said to the first of the types, along the chain; of a lookup that was not answered,
+     * what the first group said that said anything. Until next or done.
+     */
+    unsigned n_parts;
+    struct dns_part parts[DNS_MAX_CNAMES + 1];
+    /* How, set before. ask: what all its questions have in common; name and type are each's own. */
+    struct dns_ask ask;
+    enum dns_join join;
+    /* The first type is what is wanted, the second only tells whether a no is to be believed: it is
+     * asked where groups move on at a no. */
+    bool is_first_wanted;
+    const struct addr *asker; /* groups with this server are not asked; NULL for none */
     /* private */
     struct dns_engine *engine;
     struct dns_routes *routes;
     struct dns_walk *walk;
     unsigned n_types, n_hops;
     uint16_t types[DNS_LOOKUP_TYPES];
-    struct dns_ask
-        ask; /* what all its questions have in common; name and type are each one's own */
     bool is_running, is_stale_used, is_all_cached, is_counted;
     uint16_t port; /* for the memory of groups and its probes */
     enum dns_policy policy;
@@ -62,7 +84,7 @@ struct dns_lookup {
     struct io_task deliver;
 };
 
-/* owner, on_done, accept, explain, port, policy: set before; the rest is zero. */
+/* owner, on_done, accept, explain, port, policy and the how: set before; the rest is zero. */
 void dns_lookup_start(struct dns_lookup *l, struct dns_engine *e, const struct dns_name *name,
                       const uint16_t *types, unsigned n_types);
 /* What was answered was of no use after all: goes on with the next group. */

@@ -1,5 +1,7 @@
 #include "dns/query.h"
 
+#include "dns/dial.h"
+
 #include <stdlib.h>
 
 static void send_next(struct dns_query *q);
@@ -130,6 +132,20 @@ static uint32_t ttl_cap(const struct dns_query *q, const struct dns_verdict *v)
     return most;
 }
 
+/* An answer of addresses of which none is ever dialled: a group that says so has failed, where
+ * others may know better. */
+static bool is_sinkhole(const struct dns_query *q, const struct dns_set *set)
+{
+    struct addr v[DNS_MAX_ADDRS];
+    unsigned n = dns_set_addrs(set, 0, v, DNS_MAX_ADDRS);
+    enum dns_policy policy =
+        q->route->kind == DNS_ZONE_REGISTRY ? DNS_POLICY_REGISTRY : DNS_POLICY_S3;
+    for (unsigned i = 0; i < n; i++)
+        if (dns_dial_allowed(q->engine->shared, policy, &v[i]))
+            return false;
+    return n > 0 && dns_zone_rules(q->route->kind)->moves_on_negative;
+}
+
 static void answer(struct dns_query *q, const struct dns_msg *m, const struct dns_verdict *v)
 {
     struct dns_shared *s = q->engine->shared;
@@ -143,6 +159,7 @@ static void answer(struct dns_query *q, const struct dns_msg *m, const struct dn
         fail(q);
         return;
     }
+    set->is_sinkhole = is_sinkhole(q, set);
     struct dns_cache_key key = dns_cache_key_of(q->group->id, &q->ask);
     dns_cache_put(s->cache, &key, set, dns_zone_rules(q->route->kind)->stale_s,
                   io_now_ms(q->engine->loop));
@@ -165,11 +182,16 @@ static bool has_attempts(const struct dns_query *q)
     return false;
 }
 
+static bool is_wanted(const struct dns_query *q)
+{
+    return q->is_refresh || !list_is_empty(&q->waiters);
+}
+
 /* Some server is left that could be asked once more. */
 static bool can_send(const struct dns_query *q)
 {
     unsigned rounds = q->n_order == 1 ? 3 : 2;
-    if (list_is_empty(&q->waiters) || q->n_attempts == DNS_MAX_ATTEMPTS)
+    if (!is_wanted(q) || q->n_attempts == DNS_MAX_ATTEMPTS)
         return false;
     for (unsigned i = 0; i < q->n_order; i++) {
         bool is_suspect = i >= q->n_order - q->n_suspects;
@@ -183,7 +205,7 @@ static bool can_send(const struct dns_query *q)
 /* Over when nobody waits and nothing is due, or when nothing more can come. */
 static bool end_if_idle(struct dns_query *q)
 {
-    bool is_over = list_is_empty(&q->waiters) ? !is_busy(q) : !can_send(q) && !has_attempts(q);
+    bool is_over = !is_wanted(q) ? !is_busy(q) : !can_send(q) && !has_attempts(q);
     if (is_over)
         fail(q);
     return is_over;
@@ -210,7 +232,7 @@ static void say_slow(struct dns_query *q)
         list_push_back(&q->waiters, node);
     }
     q->is_telling = false;
-    if (list_is_empty(&q->waiters))
+    if (!is_wanted(q))
         io_timer_arm(q->engine->loop, &q->timer, 1);
 }
 
@@ -404,32 +426,50 @@ static struct dns_query *find_equal(struct dns_engine *e, const struct dns_route
     return NULL;
 }
 
-static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e,
-                              const struct dns_group *group, const struct dns_ask *ask)
+void dns_query_refresh(struct dns_engine *e, struct dns_routes *routes,
+                       const struct dns_route *route, unsigned group, const struct dns_ask *ask)
+{
+    if (find_equal(e, route, &route->groups[group], ask) != NULL)
+        return;
+    struct dns_query *q = query_new(e, routes, route, group, ask);
+    if (q == NULL)
+        return;
+    q->is_refresh = true;
+    dns_zone_count(route->counts, DNS_ZONE_PREFETCHED);
+    send_next(q);
+}
+
+static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
+                              const struct dns_route *route, unsigned group,
+                              const struct dns_ask *ask)
 {
     struct dns_cache_hit hit;
-    struct dns_cache_key key = dns_cache_key_of(group->id, ask);
+    struct dns_cache_key key = dns_cache_key_of(route->groups[group].id, ask);
     dns_cache_get(e->shared->cache, &key, io_now_ms(e->loop), atomic_load(&e->shared->epoch), &hit);
     w->outcome = hit.outcome;
     w->set = hit.set;
     w->ttl_s = hit.ttl_s;
     w->from_cache = true;
+    if (hit.wants_refresh)
+        dns_query_refresh(e, routes, route, group, ask);
     return hit.state != DNS_CACHE_NONE;
 }
 
 bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
                     const struct dns_route *route, unsigned group, const struct dns_ask *ask,
-                    bool is_probe)
+                    enum dns_join how)
 {
     const struct dns_group *g = &route->groups[group];
     w->query = NULL;
     list_init(&w->node);
-    if (!is_probe && answer_from_cache(w, e, g, ask))
+    if (how != DNS_JOIN_ANEW && answer_from_cache(w, e, routes, route, group, ask))
         return true;
     w->from_cache = false;
-    w->outcome = DNS_SERVFAIL_OUTCOME;
+    w->outcome = how == DNS_JOIN_CACHED ? DNS_AVOIDED : DNS_SERVFAIL_OUTCOME;
     w->set = NULL;
     w->ttl_s = 0;
+    if (how == DNS_JOIN_CACHED)
+        return true;
     struct dns_query *q = find_equal(e, route, g, ask);
     bool is_new = q == NULL;
     if (!is_new)
@@ -454,7 +494,7 @@ void dns_wait_cancel(struct dns_wait *w)
     if (q != NULL) {
         list_remove(&w->node);
         /* Nobody waits: it ends in its own time, when its attempts are late. */
-        if (list_is_empty(&q->waiters) && !list_is_empty(&q->node) && !q->is_telling)
+        if (!is_wanted(q) && !list_is_empty(&q->node) && !q->is_telling)
             io_timer_arm(q->engine->loop, &q->timer, 1);
     }
     w->query = NULL;

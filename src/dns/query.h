@@ -14,6 +14,13 @@ enum { DNS_MAX_ATTEMPTS = 6, DNS_QUERY_MS = 4000, DNS_SUSPECT_MS = 2000 };
 
 struct dns_query;
 
+/* How a question is answered. */
+enum dns_join {
+    DNS_JOIN_USUAL,
+    DNS_JOIN_ANEW,   /* the cache is not asked: probes */
+    DNS_JOIN_CACHED, /* nothing is sent: what the cache does not know fails as DNS_AVOIDED */
+};
+
 /* A waiter, embedded in its owner. */
 struct dns_wait {
     void *owner;
@@ -45,6 +52,7 @@ struct dns_query {
     struct io_timer slow;
     struct io_timer end;
     bool is_slow, is_telling;
+    bool is_refresh;              /* goes on without waiters */
     unsigned n_order, n_suspects; /* the last n_suspects of order */
     uint8_t order[DNS_MAX_GROUP_SERVERS];
     bool is_out[DNS_MAX_GROUP_SERVERS]; /* said no, or nobody is there: not asked again */
@@ -57,11 +65,14 @@ struct dns_query {
 
 /*
  * Answers w at once from the cache (true; w is filled, on_done will not run) or makes it wait for a
- * query. is_probe: the cache is not asked. Without memory: true with SERVFAIL.
+ * query. Without memory: true with SERVFAIL.
  */
 bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
                     const struct dns_route *route, unsigned group, const struct dns_ask *ask,
-                    bool is_probe);
+                    enum dns_join how);
+/* The answer in the cache is about to run out: asks for a new one, for nobody. */
+void dns_query_refresh(struct dns_engine *e, struct dns_routes *routes,
+                       const struct dns_route *route, unsigned group, const struct dns_ask *ask);
 /* Stops waiting and gives the set back; harmless on a waiter that does not wait. */
 void dns_wait_cancel(struct dns_wait *w);
 /* What the servers did so far, added to x; those that have not answered count as silent. */

@@ -49,7 +49,8 @@ static void order_addrs(struct dns_resolve_state *s)
 }
 
 /* dns_lookup.accept: is there anything to dial? */
-static bool accept_sets(struct dns_lookup *l, struct dns_set *const sets[DNS_LOOKUP_TYPES])
+static bool accept_sets(struct dns_lookup *l, const struct dns_route *route,
+                        struct dns_set *const sets[DNS_LOOKUP_TYPES])
 {
     struct dns_resolve_state *s = l->owner;
     unsigned n_refused = 0;

@@ -13,6 +13,7 @@ struct dns_set {
     /* public, read-only */
     enum dns_outcome outcome; /* ANSWERED, NODATA or NXDOMAIN */
     bool is_open;             /* the chain goes on at tail */
+    bool is_sinkhole;         /* only addresses that are never dialled; whoever makes it says so */
     uint8_t n_cnames;
     uint32_t ttl_s; /* of the whole, capped by the zone's rules */
     uint16_t tail_n;
