@@ -4,25 +4,20 @@ Each contender is started once, pinned to the proxy's core, and is left alone un
 listen on loopback and are ended by their process ids.
 """
 
-import ctypes
 import os
 import pathlib
 import resource
 import shutil
-import signal
 import socket
 import struct
 import subprocess
 import threading
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+from machine import HERE, LISTEN_ADDRESS, Contender, fill, free_port, pin, raise_nofile
+
 HOST = "s3.us-east-1.amazonaws.com"
-LISTEN_ADDRESS = "127.0.0.1"
 ORIGIN_ADDRESS = "127.0.0.1"
-LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG = 1
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def make_certificates(run):
@@ -64,81 +59,8 @@ class NameServer(threading.Thread):
             self.socket.sendto(head + question + (record if ours else b""), peer)
 
 
-def raise_nofile(wanted=65536):
-    """As many descriptors as we are allowed; what we start inherits them."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for limit in ((wanted, max(wanted, hard)), (hard, hard)):
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
-            return
-        except (OSError, ValueError):
-            pass
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind((LISTEN_ADDRESS, 0))
-        return s.getsockname()[1]
-
-
-def fill(template, values):
-    text = (HERE / "conf" / template).read_text()
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
-    return text
-
-
-def pin(core):
-    """Runs in the child: its core, and SIGTERM when the bench dies, however that happens."""
-    def prepare():
-        os.sched_setaffinity(0, {core})
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    return prepare
-
-
-class Contender:
-    """One running proxy: where it listens, which processes it is, what it has used."""
-
-    def __init__(self, name, command, port, core, run, env=None):
-        self.name, self.port, self.core = name, port, core
-        self.log = run / f"{name}.log"
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log.open("wb"),
-            env=env, preexec_fn=pin(core))
-
-    def pids(self):
-        """The process and all its descendants."""
-        found, queue = [], [self.process.pid]
-        while queue:
-            pid = queue.pop()
-            found.append(pid)
-            for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-                try:
-                    queue += [int(child) for child in task.read_text().split()]
-                except OSError:
-                    pass
-        return found
-
-    def cpu_ns(self):
-        """CPU time of all its threads: the scheduler's own nanoseconds where the kernel keeps them."""
-        total = 0
-        for pid in self.pids():
-            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-                try:
-                    total += int((task / "schedstat").read_text().split()[0])
-                except FileNotFoundError:
-                    fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
-                    total += (int(fields[11]) + int(fields[12])) * 1_000_000_000 // TICKS
-        return total
-
-    def memory(self):
-        """Private bytes of all its processes: what it adds to the machine."""
-        total = 0
-        for pid in self.pids():
-            for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith(("Private_Clean:", "Private_Dirty:")):
-                    total += int(line.split()[1]) * 1024
-        return total
+class Proxy(Contender):
+    """A proxy of the bench: ready when an object comes through it."""
 
     def wait_ready(self, seconds=10):
         """Until an object comes through it whole."""
@@ -163,18 +85,6 @@ class Contender:
                 why = error
             time.sleep(0.05)
         raise RuntimeError(f"{self.name} does not serve: {why!r} {self.log.read_text()[-2000:]}")
-
-    def alive(self):
-        return self.process.poll() is None
-
-    def stop(self):
-        if self.alive():
-            self.process.terminate()
-            try:
-                self.process.wait(3)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
 
 
 class Stage:
@@ -255,7 +165,7 @@ class Stage:
         for name in names:
             try:
                 command, port, env = self.command(name)
-                contender = Contender(name, command, port, self.proxy_core, self.run, env)
+                contender = Proxy(name, command, port, self.proxy_core, self.run, env)
                 self.contenders.append(contender)
                 contender.wait_ready()
             except (LookupError, RuntimeError) as error:

@@ -10,14 +10,14 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import threading
 import time
 
 import report
-from contenders import HOST, LISTEN_ADDRESS, Stage, pin
+from contenders import HOST, Stage
+from machine import LISTEN_ADDRESS, describe, isolate, pin, turns
 
 NAMES = ["relay", "nginx-replaced", "nginx-tuned", "nginx-equal", "haproxy", "penstock"]
 KI, MI = 1024, 1024 * 1024
@@ -75,11 +75,6 @@ def measure(stage, contender, mode, ms, **options):
     if result["errors"]:
         raise RuntimeError(f"{result['errors']} wrong answers")
     return result
-
-
-def turns(contenders, round_number):
-    at = round_number % len(contenders)
-    return contenders[at:] + contenders[:at]
 
 
 def attempt(results, stage, key, contender, mode, ms, **options):
@@ -161,33 +156,6 @@ def run_memory(stage, names, idle, slow):
     return results
 
 
-def isolate():
-    """Runs this program again in a network namespace with nothing but loopback, where that is possible."""
-    if os.environ.get("BENCH_NETNS") or not shutil.which("unshare") or not shutil.which("ip"):
-        return
-    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
-    if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
-        return
-    script = ("ip link set lo up; echo '2048 65000' > /proc/sys/net/ipv4/ip_local_port_range; "
-              "export BENCH_NETNS=1; exec \"$@\"")
-    os.execvp(unshare[0], [*unshare, "sh", "-c", script, "sh", sys.executable, *sys.argv])
-
-
-def machine():
-    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="ascii")
-                  if line.startswith("model name")), "unknown")
-    versions = {}
-    for name, command in (("nginx", ["nginx", "-v"]), ("haproxy", ["haproxy", "-v"]),
-                          ("openssl", ["openssl", "version"])):
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            versions[name] = (done.stdout + done.stderr).splitlines()[0]
-        except OSError:
-            pass
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release, "versions": versions,
-            "load_before": os.getloadavg()[0], "time": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())}
-
-
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build", help="the build directory, made with -Dbench=true")
@@ -223,7 +191,7 @@ def main():
     build = pathlib.Path(args.build).resolve()
     proxy_core, other_core = (int(c) for c in args.cores.split(","))
     begin = time.monotonic()
-    where = machine()
+    where = describe({"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "openssl": ["openssl", "version"]})
     os.sched_setaffinity(0, {other_core})
     stage = Stage(build, build / "bench/run", proxy_core, other_core)
     watchdog = threading.Timer(1800, lambda: os._exit(3))
