@@ -45,6 +45,8 @@ void dns_engine_free(struct dns_engine *e)
     for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
         while (!list_is_empty(&e->queries[i]))
             dns_query_abort(LIST_ENTRY(e->queries[i].next, struct dns_query, node));
+    dns_routes_unref(e->routes);
+    dns_hosts_unref(e->hosts);
     free(e);
 }
 
@@ -91,6 +93,18 @@ uint16_t dns_engine_id(struct dns_engine *e)
         e->n_ids = DNS_N_IDS;
     }
     return e->ids[--e->n_ids];
+}
+
+void dns_engine_update(struct dns_engine *e)
+{
+    unsigned long long now = atomic_load_explicit(&e->shared->generation, memory_order_acquire);
+    if (now == e->generation)
+        return;
+    dns_routes_unref(e->routes);
+    dns_hosts_unref(e->hosts);
+    e->routes = dns_shared_routes(e->shared);
+    e->hosts = dns_shared_hosts(e->shared);
+    e->generation = now; /* what was swapped since then is taken over next time */
 }
 
 bool dns_engine_has_ipv6(struct dns_engine *e)

@@ -15,13 +15,14 @@ struct dns_forward {
     /* Once, later than start. */
     void (*on_done)(struct dns_forward *f);
     struct dns_ask ask; /* what is asked: set before */
+    enum dns_join join; /* DNS_JOIN_CACHED: nothing is sent, an answer past its time will do */
     /*
      * The result. ANSWERED, NODATA, NXDOMAIN: parts, in order, make up the answer; they are
      * referenced until dns_forward_done. Anything else: there is no answer, and explain says why.
      */
     enum dns_outcome outcome;
     unsigned n_parts;
-    struct dns_part *parts;
+    const struct dns_part *parts;
     struct dns_explain explain;
     /* private */
     struct dns_engine *engine;
@@ -31,8 +32,9 @@ struct dns_forward {
 };
 
 /*
- * f is zeroed at first, with owner, on_done and ask set. asker: the address the question came from,
- * or NULL. A group in which it is a server is not asked: it would ask us again.
+ * f is zeroed at first, with owner, on_done, ask and perhaps join set. asker: the address the
+ * question came from, or NULL; it is borrowed until the end. A group in which it is a server is not
+ * asked: it would ask us again.
  */
 void dns_forward_start(struct dns_forward *f, struct dns_engine *e, const struct addr *asker);
 /* Ends it, whether it is over or not, and gives the parts back. Harmless when it never started. */

@@ -1,10 +1,11 @@
 #pragma once
 /*
  * Names that no server is asked for: the hosts file, localhost, .invalid and .onion (RFC 6761,
- * RFC 7686). A hosts table is built once, never changed, and swapped whole.
+ * RFC 7686), and resolver.arpa (RFC 9462: a server behind us must not be named as us). A hosts
+ * table is built once, never changed, and swapped whole.
  */
 #include "codec/addr.h"
-#include "codec/dns_name.h"
+#include "dns/set.h"
 
 #include <stdatomic.h>
 
@@ -19,6 +20,9 @@ size_t dns_hosts_n(const struct dns_hosts *h);
 unsigned dns_hosts_find(const struct dns_hosts *h, const struct dns_name *name, struct addr *out,
                         unsigned cap);
 
+/* The first name of an address; false when the file does not have it. */
+bool dns_hosts_name(const struct dns_hosts *h, const struct addr *a, struct dns_name *out);
+
 enum dns_local {
     DNS_LOCAL_NOT,    /* ask a server */
     DNS_LOCAL_ADDRS,  /* *n addresses */
@@ -27,3 +31,13 @@ enum dns_local {
 /* h may be NULL. */
 enum dns_local dns_local_find(const struct dns_hosts *h, const struct dns_name *name,
                               struct addr *out, unsigned cap, unsigned *n);
+
+/*
+ * A question of any type and class. False: ask a server. True: *set is the answer, the caller's, or
+ * NULL without memory. Of a name in the hosts file the addresses are final, and with them HTTPS and
+ * SVCB, which would lead past them; other types are asked for. PTR of addresses in the file are
+ * answered.
+ */
+bool dns_local_answer(const struct dns_hosts *h, const struct dns_ask *ask, struct dns_set **set);
+/* Quickly: false when dns_local_answer would certainly be false. */
+bool dns_local_may_be(const struct dns_hosts *h, const struct dns_ask *ask);

@@ -72,6 +72,14 @@ static struct dns_endpoint *find_or_add(struct dns_memory *m, const struct dns_r
     return e;
 }
 
+static void update_moved(struct dns_memory *m)
+{
+    bool has_moved = false;
+    for (unsigned i = 0; i < DNS_MAX_REMEMBERED; i++)
+        has_moved |= m->v[i].name.n > 0 && m->v[i].group > 0;
+    atomic_store_explicit(&m->has_moved, has_moved, memory_order_relaxed);
+}
+
 static void schedule(struct dns_endpoint *e, uint64_t now_ms)
 {
     unsigned shift = e->n_relapses < MAX_RELAPSE_SHIFT ? e->n_relapses : MAX_RELAPSE_SHIFT;
@@ -96,6 +104,7 @@ bool dns_memory_worked(struct dns_memory *m, const struct dns_route *route,
         e->n_relapses = relapsed ? e->n_relapses + 1 : 0;
     }
     e->group = group;
+    update_moved(m);
     e->probe_step = 0;
     schedule(e, now_ms);
     return true;
@@ -138,6 +147,7 @@ bool dns_memory_claim_probe(struct dns_memory *m, uint64_t now_ms, struct dns_en
         struct dns_endpoint *e = &m->v[i];
         if (e->name.n > 0 && since(now_ms, e->used_ms) > DNS_PROBED_WHILE_USED_MS) {
             e->name.n = 0; /* nobody asked for it: begin anew with the preferred group */
+            update_moved(m);
             continue;
         }
         if (!wants_probe(e, now_ms) || now_ms < e->probe_at_ms)
@@ -171,6 +181,7 @@ bool dns_memory_probed(struct dns_memory *m, const struct dns_endpoint *probed, 
             return false;
         bool changes = e->group != group;
         e->group = group;
+        update_moved(m);
         e->taken_back_ms = now_ms;
         e->probe_step = 0;
         schedule(e, now_ms);

@@ -30,6 +30,7 @@ struct dns_endpoint {
 };
 
 struct dns_memory {
+    atomic_bool has_moved; /* some group is not the first: may be read without the lock */
     struct dns_endpoint v[DNS_MAX_REMEMBERED];
 };
 

@@ -136,6 +136,8 @@ static uint32_t ttl_cap(const struct dns_query *q, const struct dns_verdict *v)
  * others may know better. */
 static bool is_sinkhole(const struct dns_query *q, const struct dns_set *set)
 {
+    if (!dns_zone_rules(q->route->kind)->moves_on_negative)
+        return false;
     struct addr v[DNS_MAX_ADDRS];
     unsigned n = dns_set_addrs(set, 0, v, DNS_MAX_ADDRS);
     enum dns_policy policy =
@@ -143,7 +145,7 @@ static bool is_sinkhole(const struct dns_query *q, const struct dns_set *set)
     for (unsigned i = 0; i < n; i++)
         if (dns_dial_allowed(q->engine->shared, policy, &v[i]))
             return false;
-    return n > 0 && dns_zone_rules(q->route->kind)->moves_on_negative;
+    return n > 0;
 }
 
 static void answer(struct dns_query *q, const struct dns_msg *m, const struct dns_verdict *v)

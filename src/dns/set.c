@@ -24,15 +24,36 @@ static bool write_message(struct buf *out, const struct dns_msg *m, const struct
     return !out->failed && !w.is_full;
 }
 
-/* A TTL stands before RDLENGTH and RDATA (RFC 1035 section 4.1.3). */
-static bool find_ttls(struct dns_set *s)
+/* Without a message yet. */
+static struct dns_set *set_alloc(struct str wire, size_t n_rrs, const struct dns_name *tail)
+{
+    struct dns_set *s = NULL;
+    size_t tail_n = tail != NULL ? tail->n : 0;
+    if (wire.n <= DNS_MESSAGE_BYTES)
+        s = malloc(sizeof *s + n_rrs * sizeof s->ttl_at[0] + wire.n + tail_n);
+    if (s == NULL)
+        return NULL;
+    *s = (struct dns_set){ .tail_n = (uint16_t)tail_n,
+                           .wire_n = (uint16_t)wire.n,
+                           .n_rrs = (uint16_t)n_rrs };
+    atomic_init(&s->refs, 1);
+    uint8_t *message = (uint8_t *)(s->ttl_at + n_rrs);
+    memcpy(message, wire.p, wire.n);
+    if (tail_n > 0)
+        memcpy(message + wire.n, tail->wire, tail_n);
+    return s;
+}
+
+static struct dns_set *set_of(struct str wire, const struct dns_name *tail)
 {
     struct dns_msg m;
-    if (dns_msg_parse(dns_set_wire(s), &m) != DNS_PARSE_OK || m.n_rrs != s->n_rrs)
-        return false;
-    for (size_t i = 0; i < s->n_rrs; i++)
+    if (dns_msg_parse(wire, &m) != DNS_PARSE_OK)
+        return NULL;
+    struct dns_set *s = set_alloc(wire, m.n_rrs, tail);
+    /* A TTL stands before RDLENGTH and RDATA (RFC 1035 section 4.1.3). */
+    for (size_t i = 0; s != NULL && i < m.n_rrs; i++)
         s->ttl_at[i] = (uint16_t)(m.rrs[i].rdata_at - 6);
-    return true;
+    return s;
 }
 
 struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *q,
@@ -41,30 +62,25 @@ struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *
     struct dns_set *s = NULL;
     struct buf wire;
     buf_init(&wire, DNS_MESSAGE_BYTES);
-    size_t tail_n = v->is_open ? v->tail.n : 0;
-    size_t ttls_bytes = v->n_kept * sizeof s->ttl_at[0];
-    if (!write_message(&wire, m, q, v, cap_s) ||
-        (s = malloc(sizeof *s + ttls_bytes + wire.n + tail_n)) == NULL)
-        goto out;
-    *s = (struct dns_set){
-        .outcome = v->outcome,
-        .is_open = v->is_open,
-        .n_cnames = (uint8_t)v->n_cnames,
-        .ttl_s = ttl_s,
-        .tail_n = (uint16_t)tail_n,
-        .wire_n = (uint16_t)wire.n,
-        .n_rrs = (uint16_t)v->n_kept,
-    };
-    atomic_init(&s->refs, 1);
-    uint8_t *message = (uint8_t *)(s->ttl_at + s->n_rrs);
-    memcpy(message, wire.p, wire.n);
-    memcpy(message + wire.n, v->tail.wire, tail_n);
-    if (!find_ttls(s)) {
-        free(s);
-        s = NULL;
-    }
-out:
+    if (write_message(&wire, m, q, v, cap_s))
+        s = set_of(buf_str(&wire), v->is_open ? &v->tail : NULL);
     buf_done(&wire);
+    if (s == NULL)
+        return NULL;
+    s->outcome = v->outcome;
+    s->is_open = v->is_open;
+    s->n_cnames = (uint8_t)v->n_cnames;
+    s->ttl_s = ttl_s;
+    return s;
+}
+
+struct dns_set *dns_set_of_message(struct str wire, enum dns_outcome outcome, uint32_t ttl_s)
+{
+    struct dns_set *s = set_of(wire, NULL);
+    if (s != NULL) {
+        s->outcome = outcome;
+        s->ttl_s = ttl_s;
+    }
     return s;
 }
 

@@ -28,6 +28,9 @@ struct dns_set {
  */
 struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *q,
                             const struct dns_verdict *v, uint32_t ttl_s, uint32_t cap_s);
+/* The same of a whole message that somebody else wrote: of records of ours. NULL when it cannot be
+ * read. */
+struct dns_set *dns_set_of_message(struct str wire, enum dns_outcome outcome, uint32_t ttl_s);
 struct dns_set *dns_set_ref(struct dns_set *s);
 void dns_set_unref(struct dns_set *s); /* NULL is fine */
 size_t dns_set_bytes(const struct dns_set *s);

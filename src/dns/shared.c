@@ -19,6 +19,7 @@ struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
     list_init(&s->zones);
     atomic_init(&s->is_watched, false);
     atomic_init(&s->epoch, 1);
+    atomic_init(&s->generation, 1);
     s->cache = dns_cache_new(DNS_CACHE_BYTES);
     if (s->cache == NULL || getrandom(&s->hash_key, sizeof s->hash_key, 0) < 0 ||
         !dns_watch_read_first(s)) {
@@ -138,6 +139,7 @@ void dns_shared_set_routes(struct dns_shared *s, struct dns_routes *routes)
     pthread_mutex_lock(&s->lock);
     struct dns_routes *old = s->routes;
     s->routes = routes;
+    atomic_fetch_add(&s->generation, 1);
     pthread_mutex_unlock(&s->lock);
     dns_routes_unref(old); /* takes the lock for its servers */
 }
@@ -147,6 +149,7 @@ void dns_shared_set_hosts(struct dns_shared *s, struct dns_hosts *hosts)
     pthread_mutex_lock(&s->lock);
     struct dns_hosts *old = s->hosts;
     s->hosts = hosts;
+    atomic_fetch_add(&s->generation, 1);
     pthread_mutex_unlock(&s->lock);
     dns_hosts_unref(old);
 }

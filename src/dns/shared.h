@@ -32,6 +32,8 @@ struct dns_shared {
     atomic_bool is_watched;
     /* Grows when a server is well again: failures remembered from before are void. */
     atomic_ullong epoch;
+    /* Grows when routes or hosts are swapped. */
+    atomic_ullong generation;
 
     pthread_mutex_t lock;
     struct list servers;
@@ -54,7 +56,11 @@ struct dns_engine {
     struct list probes;
     struct io_timer probe_timer; /* ticks while there is something to probe */
     struct dns_watch *watch;     /* in the first engine */
-    unsigned turn;               /* rotates addresses */
+    /* Those of shared as of generation: dns_engine_update. Referenced. */
+    struct dns_routes *routes;
+    struct dns_hosts *hosts;
+    unsigned long long generation;
+    unsigned turn; /* rotates addresses */
     bool has_ipv6;
     uint64_t ipv6_checked_ms;
     bool is_ipv6_fixed; /* for tests */
@@ -76,5 +82,7 @@ void dns_shared_set_hosts(struct dns_shared *s, struct dns_hosts *hosts);
 
 /* A query ID that cannot be foreseen. */
 uint16_t dns_engine_id(struct dns_engine *e);
+/* Takes over routes and hosts when they have changed. */
+void dns_engine_update(struct dns_engine *e);
 bool dns_engine_has_ipv6(struct dns_engine *e);
 void dns_engine_tell(struct dns_engine *e, const struct dns_event *event);
