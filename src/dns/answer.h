@@ -24,7 +24,8 @@ enum dns_outcome {
     DNS_BAD_REPLY,
     DNS_SINKHOLE,        /* every address is one that is never dialled */
     DNS_NOT_CONNECTABLE, /* answered, but no address accepted a connection */
-    DNS_AVOIDED,         /* not asked: refused this zone a moment ago, or over budget */
+    DNS_OVER_BUDGET,     /* not asked: the packets that it may get in a second are spent */
+    DNS_AVOIDED,         /* not asked: nothing was to be sent */
     N_DNS_OUTCOMES
 };
 const char *dns_outcome_text(

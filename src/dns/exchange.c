@@ -106,7 +106,7 @@ static bool spend(struct dns_exchange *x)
 {
     struct dns_shared *s = x->engine->shared;
     pthread_mutex_lock(&s->lock);
-    bool ok = dns_server_spend(x->server, io_now_ms(x->engine->loop));
+    bool ok = dns_server_spend(x->server, 1, io_now_ms(x->engine->loop));
     pthread_mutex_unlock(&s->lock);
     return ok;
 }
@@ -115,7 +115,7 @@ static bool spend(struct dns_exchange *x)
 static bool send_udp(struct dns_exchange *x, enum dns_outcome *outcome)
 {
     const struct addr *to = &x->server->addr;
-    *outcome = DNS_AVOIDED;
+    *outcome = DNS_OVER_BUDGET;
     if (!spend(x)) {
         dns_server_count(&x->server->counts, DNS_SERVER_OVER_BUDGET);
         return false;
@@ -338,7 +338,7 @@ struct dns_exchange *dns_exchange_start(struct dns_engine *e, struct dns_server 
 
     if (!send_udp(x, &x->start_outcome)) {
         close_udp(x);
-        if (x->start_outcome != DNS_AVOIDED)
+        if (x->start_outcome != DNS_OVER_BUDGET)
             count_failure(x);
         io_defer(e->loop, &x->failure);
         return x;

@@ -18,7 +18,8 @@ const char *dns_outcome_text(enum dns_outcome o)
         [DNS_BAD_REPLY] = "unreadable reply",
         [DNS_SINKHOLE] = "only addresses that are never dialled",
         [DNS_NOT_CONNECTABLE] = "addresses that do not accept a connection",
-        [DNS_AVOIDED] = "not asked (over budget)",
+        [DNS_OVER_BUDGET] = "not asked: over the packet budget",
+        [DNS_AVOIDED] = "not asked",
     };
     return o < N_DNS_OUTCOMES ? texts[o] : "?";
 }

@@ -1,10 +1,16 @@
 #include "dns/server.h"
 
-void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t now_ms)
+void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t budget_per_s,
+                     uint64_t now_ms)
 {
+    if (budget_per_s == 0)
+        budget_per_s = DNS_BUDGET_PER_S;
+    if (budget_per_s > DNS_MAX_BUDGET_PER_S)
+        budget_per_s = DNS_MAX_BUDGET_PER_S;
     *s = (struct dns_server){ .addr = *addr,
                               .budget_at_ms = now_ms,
-                              .budget_milli = DNS_BUDGET_PER_S * 1000 };
+                              .budget_per_s = (uint32_t)budget_per_s,
+                              .budget_milli = (uint32_t)budget_per_s * 1000 };
     list_init(&s->node);
 }
 
@@ -119,16 +125,15 @@ bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms)
     return now_ms >= s->edns_off_until_ms;
 }
 
-bool dns_server_spend(struct dns_server *s, uint64_t now_ms)
+bool dns_server_spend(struct dns_server *s, unsigned n_packets, uint64_t now_ms)
 {
-    enum { FULL = DNS_BUDGET_PER_S * 1000 };
+    uint64_t full = (uint64_t)s->budget_per_s * 1000, price = (uint64_t)n_packets * 1000;
     uint64_t gone_ms = now_ms > s->budget_at_ms ? now_ms - s->budget_at_ms : 0;
-    /* DNS_BUDGET_PER_S packets a second are as many thousandths a millisecond. */
-    uint64_t have = s->budget_milli + (gone_ms > 1000 ? FULL : gone_ms * DNS_BUDGET_PER_S);
-    s->budget_milli = (uint32_t)(have < FULL ? have : FULL);
+    /* So many packets a second are as many thousandths a millisecond. */
+    uint64_t have = s->budget_milli + (gone_ms > 1000 ? full : gone_ms * s->budget_per_s);
+    have = have < full ? have : full;
+    bool ok = have >= price;
+    s->budget_milli = (uint32_t)(ok ? have - price : have);
     s->budget_at_ms = now_ms;
-    if (s->budget_milli < 1000)
-        return false;
-    s->budget_milli -= 1000;
-    return true;
+    return ok;
 }

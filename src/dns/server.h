@@ -20,7 +20,8 @@ enum {
     DNS_MIN_GROUP_HEDGE_MS = 150, /* dearer: another group may know other addresses */
     DNS_AVOID_MS = 5000,
     DNS_EDNS_OFF_MS = 600 * 1000,
-    DNS_BUDGET_PER_S = 400,
+    DNS_BUDGET_PER_S = 400, /* where no setting says otherwise */
+    DNS_MAX_BUDGET_PER_S = 1000000,
     DNS_MAX_AVOIDED_ZONES = 8,
     DNS_PROBED_WHILE_USED_MS = 600 * 1000,
 };
@@ -38,8 +39,9 @@ struct dns_server {
     uint64_t used_ms;      /* last asked for a client's sake */
     struct dns_ask sample; /* the last real one, for probes; its name is empty before it */
     uint64_t edns_off_until_ms;
-    uint64_t budget_at_ms;
+    uint32_t budget_per_s; /* packets; as many may go at once */
     uint32_t budget_milli; /* thousandths of packets */
+    uint64_t budget_at_ms;
     struct {
         uint64_t zone; /* 0: free */
         uint64_t until_ms;
@@ -47,7 +49,9 @@ struct dns_server {
     struct dns_server_counts counts; /* without the lock */
 };
 
-void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t now_ms);
+/* budget_per_s: packets, at most DNS_MAX_BUDGET_PER_S; 0: DNS_BUDGET_PER_S. */
+void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t budget_per_s,
+                     uint64_t now_ms);
 
 /* How long an attempt may take before it counts as failed. */
 unsigned dns_server_attempt_ms(const struct dns_server *s);
@@ -71,5 +75,5 @@ bool dns_server_is_avoided(const struct dns_server *s, uint64_t zone, uint64_t n
 
 bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms);
 
-/* One packet of the budget; false when it is spent. */
-bool dns_server_spend(struct dns_server *s, uint64_t now_ms);
+/* Packets of the budget, all or none; false when it has too few. */
+bool dns_server_spend(struct dns_server *s, unsigned n_packets, uint64_t now_ms);

@@ -91,7 +91,7 @@ struct dns_server *dns_shared_server(struct dns_shared *s, const struct addr *ad
             found = server;
     }
     if (found == NULL && (found = malloc(sizeof *found)) != NULL) {
-        dns_server_init(found, addr, 0);
+        dns_server_init(found, addr, s->conf->dns_budget, 0);
         list_push_back(&s->servers, &found->node);
     }
     if (found != NULL)

@@ -12,7 +12,7 @@ static struct dns_server server(void)
     struct dns_server s;
     struct addr a;
     assert_true(addr_parse(STR("192.0.2.1"), 53, &a));
-    dns_server_init(&s, &a, 0);
+    dns_server_init(&s, &a, 0, 0);
     assert_true(dns_name_parse(STR("x.example"), &s.sample.question.name));
     return s;
 }
@@ -89,14 +89,49 @@ static void the_budget_refills(void **state)
 {
     struct dns_server s = server();
     for (int i = 0; i < DNS_BUDGET_PER_S; i++)
-        assert_true(dns_server_spend(&s, 0));
-    assert_false(dns_server_spend(&s, 0));
-    assert_false(dns_server_spend(&s, 2));
-    assert_true(dns_server_spend(&s, 3));
+        assert_true(dns_server_spend(&s, 1, 0));
+    assert_false(dns_server_spend(&s, 1, 0));
+    assert_false(dns_server_spend(&s, 1, 2));
+    assert_true(dns_server_spend(&s, 1, 3));
     int n = 0;
-    while (dns_server_spend(&s, 1000000))
+    while (dns_server_spend(&s, 1, 1000000))
         n++;
     assert_int_equal(n, DNS_BUDGET_PER_S); /* never more than a second's worth */
+}
+
+static void the_budget_is_the_setting(void **state)
+{
+    static const struct {
+        uint64_t setting;
+        unsigned at_once, in_10_ms;
+    } rows[] = { { 0, DNS_BUDGET_PER_S, DNS_BUDGET_PER_S / 100 },
+                 { 1, 1, 0 },
+                 { 50, 50, 0 },
+                 { 1000, 1000, 10 },
+                 { DNS_MAX_BUDGET_PER_S, DNS_MAX_BUDGET_PER_S, DNS_MAX_BUDGET_PER_S / 100 },
+                 { UINT64_MAX, DNS_MAX_BUDGET_PER_S, DNS_MAX_BUDGET_PER_S / 100 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct dns_server s;
+        struct addr a;
+        unsigned n = 0;
+        assert_true(addr_parse(STR("192.0.2.1"), 53, &a));
+        dns_server_init(&s, &a, rows[i].setting, 5000);
+        while (n < DNS_MAX_BUDGET_PER_S + 1 && dns_server_spend(&s, 1, 5000))
+            n++;
+        assert_int_equal(n, rows[i].at_once);
+        for (n = 0; n < DNS_MAX_BUDGET_PER_S && dns_server_spend(&s, 1, 5010);)
+            n++;
+        assert_int_equal(n, rows[i].in_10_ms);
+    }
+}
+
+static void several_packets_go_all_or_none(void **state)
+{
+    struct dns_server s = server();
+    assert_true(dns_server_spend(&s, DNS_BUDGET_PER_S - 3, 0));
+    assert_false(dns_server_spend(&s, 4, 0));
+    assert_true(dns_server_spend(&s, 3, 0));
+    assert_false(dns_server_spend(&s, 1, 0));
 }
 
 int main(void)
@@ -107,6 +142,8 @@ int main(void)
         cmocka_unit_test(times_adapt),
         cmocka_unit_test(a_zone_is_avoided_for_a_while),
         cmocka_unit_test(the_budget_refills),
+        cmocka_unit_test(the_budget_is_the_setting),
+        cmocka_unit_test(several_packets_go_all_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
