@@ -1,4 +1,5 @@
 #include "dns/dial.h"
+#include "dns/flight.h"
 #include "dns/probe.h"
 #include "dns/query.h"
 #include "dns/shared.h"
@@ -21,6 +22,8 @@ struct dns_engine *dns_engine_new(struct io_loop *loop, struct dns_shared *share
     for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
         list_init(&e->queries[i]);
     list_init(&e->probes);
+    list_init(&e->inbox);
+    atomic_fetch_add(&shared->n_engines, 1);
     dns_probe_init(e);
     if (!atomic_exchange(&shared->is_watched, true)) {
         e->watch = dns_watch_new(e);
@@ -45,6 +48,8 @@ void dns_engine_free(struct dns_engine *e)
     for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
         while (!list_is_empty(&e->queries[i]))
             dns_query_abort(LIST_ENTRY(e->queries[i].next, struct dns_query, node));
+    atomic_fetch_sub(&e->shared->n_engines, 1);
+    dns_flight_drop_landings(e);
     dns_routes_unref(e->routes);
     dns_hosts_unref(e->hosts);
     free(e);

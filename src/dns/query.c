@@ -1,171 +1,11 @@
-#include "dns/query.h"
-
-#include "dns/dial.h"
+#include "dns/query_impl.h"
 
 #include <stdlib.h>
-
-static void send_next(struct dns_query *q);
 
 static bool is_same_route(void *arg, const struct dns_name *name)
 {
     const struct dns_query *q = arg;
     return dns_routes_find(q->routes, name) == q->route;
-}
-
-static struct list *bucket_of(struct dns_engine *e, const struct dns_group *group,
-                              const struct dns_ask *ask)
-{
-    struct dns_name name = ask->question.name;
-    dns_name_lower(&name);
-    uint64_t h = dns_shared_hash(e->shared, str_of((const char *)name.wire, name.n));
-    return &e->queries[(h ^ group->id ^ ask->question.type) % DNS_QUERY_BUCKETS];
-}
-
-static void add_try(struct dns_query *q, const struct dns_exchange *x, enum dns_outcome outcome)
-{
-    if (q->n_tries == DNS_MAX_TRIES) {
-        q->n_more++;
-        return;
-    }
-    q->tries[q->n_tries++] = (struct dns_try){
-        .server = x->server->addr,
-        .group = (uint8_t)(q->group - q->route->groups),
-        .type = q->ask.question.type,
-        .outcome = (uint8_t)outcome,
-        .by_tcp = x->by_tcp,
-        .took_us = (uint32_t)(io_now_us() - x->started_us),
-    };
-}
-
-void dns_explain_add(struct dns_explain *x, const struct dns_try *t)
-{
-    if (x->n_tries == DNS_MAX_TRIES)
-        x->n_more++;
-    else
-        x->tries[x->n_tries++] = *t;
-}
-
-void dns_query_explain(const struct dns_query *q, struct dns_explain *x)
-{
-    for (unsigned i = 0; i < q->n_tries; i++)
-        dns_explain_add(x, &q->tries[i]);
-    x->n_more += q->n_more;
-    for (unsigned i = 0; i < q->n_attempts; i++) {
-        const struct dns_exchange *a = q->attempts[i];
-        if (a == NULL)
-            continue;
-        struct dns_try t = { .server = a->server->addr,
-                             .group = (uint8_t)(q->group - q->route->groups),
-                             .type = q->ask.question.type,
-                             .outcome = DNS_TIMED_OUT,
-                             .by_tcp = a->by_tcp,
-                             .took_us = (uint32_t)(io_now_us() - a->started_us) };
-        dns_explain_add(x, &t);
-    }
-}
-
-static void release(struct dns_query *q)
-{
-    list_remove(&q->node);
-    for (unsigned i = 0; i < q->n_attempts; i++)
-        dns_exchange_cancel(q->attempts[i]);
-    struct io_loop *loop = q->engine->loop;
-    io_timer_disarm(loop, &q->timer);
-    io_timer_disarm(loop, &q->slow);
-    io_timer_disarm(loop, &q->end);
-    dns_routes_unref(q->routes);
-    io_free_later(loop, q);
-}
-
-void dns_query_abort(struct dns_query *q)
-{
-    while (!list_is_empty(&q->waiters)) {
-        struct dns_wait *w = LIST_ENTRY(q->waiters.next, struct dns_wait, node);
-        list_remove(&w->node);
-        w->query = NULL;
-    }
-    release(q);
-}
-
-/* Gives every waiter the result. Takes over the caller's reference to set. */
-static void finish(struct dns_query *q, enum dns_outcome outcome, struct dns_set *set)
-{
-    list_remove(&q->node); /* an equal question from a callback begins anew, or hits the cache */
-    while (!list_is_empty(&q->waiters)) {
-        struct dns_wait *w = LIST_ENTRY(q->waiters.next, struct dns_wait, node);
-        list_remove(&w->node);
-        w->outcome = outcome;
-        w->set = set != NULL ? dns_set_ref(set) : NULL;
-        w->ttl_s = set != NULL ? set->ttl_s : 0;
-        w->query = NULL;
-        w->on_done(w, q);
-    }
-    dns_set_unref(set);
-    release(q);
-}
-
-static void fail(struct dns_query *q)
-{
-    struct dns_shared *s = q->engine->shared;
-    struct dns_cache_key key = dns_cache_key_of(q->group->id, &q->ask);
-    for (unsigned i = 0; i < q->n_attempts; i++)
-        if (q->attempts[i] != NULL) {
-            add_try(q, q->attempts[i], DNS_TIMED_OUT);
-            dns_exchange_cancel(q->attempts[i]);
-            q->attempts[i] = NULL;
-        }
-    dns_cache_fail(s->cache, &key, q->worst, io_now_ms(q->engine->loop), atomic_load(&s->epoch));
-    finish(q, q->worst, NULL);
-}
-
-/* The most that a TTL of this answer may say. */
-static uint32_t ttl_cap(const struct dns_query *q, const struct dns_verdict *v)
-{
-    const struct dns_zone_rules *r = dns_zone_rules(q->route->kind);
-    uint32_t most = r->max_ttl_s;
-    if (dns_outcome_is_negative(v->outcome)) {
-        /* Where another group may know better, a no is a failure to be asked about again soon. */
-        most = r->max_negative_s;
-        if (r->moves_on_negative && !q->is_last_group && most > DNS_NO_SOA_TTL_S)
-            most = DNS_NO_SOA_TTL_S;
-    }
-    return most;
-}
-
-/* An answer of addresses of which none is ever dialled: a group that says so has failed, where
- * others may know better. */
-static bool is_sinkhole(const struct dns_query *q, const struct dns_set *set)
-{
-    if (!dns_zone_rules(q->route->kind)->moves_on_negative)
-        return false;
-    struct addr v[DNS_MAX_ADDRS];
-    unsigned n = dns_set_addrs(set, 0, v, DNS_MAX_ADDRS);
-    enum dns_policy policy =
-        q->route->kind == DNS_ZONE_REGISTRY ? DNS_POLICY_REGISTRY : DNS_POLICY_S3;
-    for (unsigned i = 0; i < n; i++)
-        if (dns_dial_allowed(q->engine->shared, policy, &v[i]))
-            return false;
-    return n > 0;
-}
-
-static void answer(struct dns_query *q, const struct dns_msg *m, const struct dns_verdict *v)
-{
-    struct dns_shared *s = q->engine->shared;
-    uint32_t cap_s = ttl_cap(q, v), ttl_s = v->ttl_s > cap_s ? cap_s : v->ttl_s < 1 ? 1 : v->ttl_s;
-    /* RFC 2308 section 3: the SOA of a negative answer says how long that holds. */
-    if (dns_outcome_is_negative(v->outcome))
-        cap_s = ttl_s;
-    struct dns_set *set = dns_set_new(m, &q->ask.question, v, ttl_s, cap_s);
-    if (set == NULL) {
-        q->worst = DNS_SERVFAIL_OUTCOME;
-        fail(q);
-        return;
-    }
-    set->is_sinkhole = is_sinkhole(q, set);
-    struct dns_cache_key key = dns_cache_key_of(q->group->id, &q->ask);
-    dns_cache_put(s->cache, &key, set, dns_zone_rules(q->route->kind)->stale_s,
-                  io_now_ms(q->engine->loop));
-    finish(q, v->outcome, set);
 }
 
 static bool is_busy(const struct dns_query *q)
@@ -184,16 +24,11 @@ static bool has_attempts(const struct dns_query *q)
     return false;
 }
 
-static bool is_wanted(const struct dns_query *q)
-{
-    return q->is_refresh || !list_is_empty(&q->waiters);
-}
-
 /* Some server is left that could be asked once more. */
 static bool can_send(const struct dns_query *q)
 {
     unsigned rounds = q->n_order == 1 ? 3 : 2;
-    if (!is_wanted(q) || q->n_attempts == DNS_MAX_ATTEMPTS)
+    if (q->is_follower || !query_is_wanted(q) || q->n_attempts == DNS_MAX_ATTEMPTS)
         return false;
     for (unsigned i = 0; i < q->n_order; i++) {
         bool is_suspect = i >= q->n_order - q->n_suspects;
@@ -207,9 +42,11 @@ static bool can_send(const struct dns_query *q)
 /* Over when nobody waits and nothing is due, or when nothing more can come. */
 static bool end_if_idle(struct dns_query *q)
 {
-    bool is_over = !is_wanted(q) ? !is_busy(q) : !can_send(q) && !has_attempts(q);
+    bool is_over = !is_busy(q);
+    if (query_is_wanted(q))
+        is_over = !q->is_follower && !can_send(q) && !has_attempts(q);
     if (is_over)
-        fail(q);
+        query_fail(q);
     return is_over;
 }
 
@@ -234,7 +71,7 @@ static void say_slow(struct dns_query *q)
         list_push_back(&q->waiters, node);
     }
     q->is_telling = false;
-    if (!is_wanted(q))
+    if (!query_is_wanted(q))
         io_timer_arm(q->engine->loop, &q->timer, 1);
 }
 
@@ -265,9 +102,9 @@ static void on_exchange_done(struct dns_exchange *x, enum dns_outcome outcome,
     struct dns_query *q = x->owner;
     int slot = slot_of(q, x);
     q->attempts[slot] = NULL;
-    add_try(q, x, outcome);
+    query_add_try(q, x, outcome);
     if (outcome == DNS_ANSWERED || dns_outcome_is_negative(outcome)) {
-        answer(q, m, v);
+        query_answer(q, m, v);
         return;
     }
     if (q->worst == DNS_TIMED_OUT || q->worst == DNS_UNREACHABLE)
@@ -286,12 +123,15 @@ static void on_exchange_done(struct dns_exchange *x, enum dns_outcome outcome,
     uint64_t since_ms = io_now_ms(q->engine->loop) - q->started_ms;
     if (q->round > 0 && !q->is_slow && since_ms >= DNS_MAX_HEDGE_MS)
         io_timer_arm(q->engine->loop, &q->slow, 1);
-    send_next(q);
+    query_send_next(q);
 }
 
 static void on_exchange_late(struct dns_exchange *x)
 {
-    end_if_idle(x->owner);
+    struct dns_query *q = x->owner;
+    /* Whoever came after the last one had left finds it asking again. */
+    if (!end_if_idle(q) && can_send(q) && !io_timer_is_armed(&q->timer))
+        io_timer_arm(q->engine->loop, &q->timer, 1);
 }
 
 /* What comes after this attempt, and when: the next server, or this round's end. */
@@ -321,7 +161,7 @@ static void remember_sample(struct dns_query *q, struct dns_server *server)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void send_next(struct dns_query *q)
+void query_send_next(struct dns_query *q)
 {
     while (q->is_out[q->at] || (q->round > 0 && q->at >= q->n_order - q->n_suspects))
         if (++q->at == q->n_order) {
@@ -356,7 +196,7 @@ static void on_next(struct io_timer *t)
 {
     struct dns_query *q = LIST_ENTRY(t, struct dns_query, timer);
     if (can_send(q))
-        send_next(q);
+        query_send_next(q);
     else
         end_if_idle(q);
 }
@@ -369,7 +209,7 @@ static void on_slow(struct io_timer *t)
 
 static void on_end(struct io_timer *t)
 {
-    fail(LIST_ENTRY(t, struct dns_query, end));
+    query_fail(LIST_ENTRY(t, struct dns_query, end));
 }
 
 /* Healthy servers first, in the given order; then those that failed this zone; then suspects. */
@@ -390,116 +230,15 @@ static void order_servers(struct dns_query *q, uint64_t now_ms)
     pthread_mutex_unlock(&s->lock);
 }
 
-static struct dns_query *query_new(struct dns_engine *e, struct dns_routes *routes,
-                                   const struct dns_route *route, unsigned group,
-                                   const struct dns_ask *ask)
+void query_prepare(struct dns_query *q)
 {
-    struct dns_query *q = calloc(1, sizeof *q);
-    if (q == NULL)
-        return NULL;
-    q->engine = e;
-    q->routes = dns_routes_ref(routes);
-    q->route = route;
-    q->group = &route->groups[group];
-    q->is_last_group = group + 1 == route->n_groups;
-    q->ask = *ask;
-    q->started_ms = io_now_ms(e->loop);
-    q->worst = DNS_TIMED_OUT;
+    struct io_loop *loop = q->engine->loop;
     q->timer.on_fire = on_next;
     q->slow.on_fire = on_slow;
     q->end.on_fire = on_end;
-    list_init(&q->waiters);
-    list_push_back(bucket_of(e, q->group, ask), &q->node);
     order_servers(q, q->started_ms);
     bool all_suspect = q->n_suspects == q->n_order;
-    io_timer_arm(e->loop, &q->end, all_suspect ? DNS_SUSPECT_MS : DNS_QUERY_MS);
-    return q;
-}
-
-static struct dns_query *find_equal(struct dns_engine *e, const struct dns_route *route,
-                                    const struct dns_group *group, const struct dns_ask *ask)
-{
-    LIST_EACH (it, after, bucket_of(e, group, ask)) {
-        struct dns_query *q = LIST_ENTRY(it, struct dns_query, node);
-        if (q->group->id == group->id && q->route->zone_hash == route->zone_hash &&
-            dns_ask_eq(&q->ask, ask))
-            return q;
-    }
-    return NULL;
-}
-
-void dns_query_refresh(struct dns_engine *e, struct dns_routes *routes,
-                       const struct dns_route *route, unsigned group, const struct dns_ask *ask)
-{
-    if (find_equal(e, route, &route->groups[group], ask) != NULL)
-        return;
-    struct dns_query *q = query_new(e, routes, route, group, ask);
-    if (q == NULL)
-        return;
-    q->is_refresh = true;
-    dns_zone_count(route->counts, DNS_ZONE_PREFETCHED);
-    send_next(q);
-}
-
-static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
-                              const struct dns_route *route, unsigned group,
-                              const struct dns_ask *ask)
-{
-    struct dns_cache_hit hit;
-    struct dns_cache_key key = dns_cache_key_of(route->groups[group].id, ask);
-    dns_cache_get(e->shared->cache, &key, io_now_ms(e->loop), atomic_load(&e->shared->epoch), &hit);
-    w->outcome = hit.outcome;
-    w->set = hit.set;
-    w->ttl_s = hit.ttl_s;
-    w->from_cache = true;
-    if (hit.wants_refresh)
-        dns_query_refresh(e, routes, route, group, ask);
-    return hit.state != DNS_CACHE_NONE;
-}
-
-bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
-                    const struct dns_route *route, unsigned group, const struct dns_ask *ask,
-                    enum dns_join how)
-{
-    const struct dns_group *g = &route->groups[group];
-    w->query = NULL;
-    list_init(&w->node);
-    if (how != DNS_JOIN_ANEW && answer_from_cache(w, e, routes, route, group, ask))
-        return true;
-    w->from_cache = false;
-    w->outcome = how == DNS_JOIN_CACHED ? DNS_AVOIDED : DNS_SERVFAIL_OUTCOME;
-    w->set = NULL;
-    w->ttl_s = 0;
-    if (how == DNS_JOIN_CACHED)
-        return true;
-    struct dns_query *q = find_equal(e, route, g, ask);
-    bool is_new = q == NULL;
-    if (!is_new)
-        dns_zone_count(route->counts, DNS_ZONE_COALESCED);
-    else
-        q = query_new(e, routes, route, group, ask);
-    if (q == NULL)
-        return true;
-    w->query = q;
-    w->is_told = false;
-    list_push_back(&q->waiters, &w->node);
-    if (is_new)
-        send_next(q);
-    else if (q->is_slow)
-        io_timer_arm(e->loop, &q->slow, 1);
-    return false;
-}
-
-void dns_wait_cancel(struct dns_wait *w)
-{
-    struct dns_query *q = w->query;
-    if (q != NULL) {
-        list_remove(&w->node);
-        /* Nobody waits: it ends in its own time, when its attempts are late. */
-        if (!is_wanted(q) && !list_is_empty(&q->node) && !q->is_telling)
-            io_timer_arm(q->engine->loop, &q->timer, 1);
-    }
-    w->query = NULL;
-    dns_set_unref(w->set);
-    w->set = NULL;
+    io_timer_arm(loop, &q->end, all_suspect ? DNS_SUSPECT_MS : DNS_QUERY_MS);
+    if (q->is_follower)
+        io_timer_arm(loop, &q->slow, all_suspect ? 1 : DNS_MAX_HEDGE_MS);
 }

@@ -9,6 +9,7 @@
  * learned of a server is kept. It frees itself.
  */
 #include "dns/exchange.h"
+#include "dns/flight.h"
 
 enum { DNS_MAX_ATTEMPTS = 6, DNS_QUERY_MS = 4000, DNS_SUSPECT_MS = 2000 };
 
@@ -52,7 +53,9 @@ struct dns_query {
     struct io_timer slow;
     struct io_timer end;
     bool is_slow, is_telling;
-    bool is_refresh;              /* goes on without waiters */
+    bool is_refresh;  /* goes on without waiters */
+    bool is_follower; /* another worker asks: nothing is sent here */
+    struct dns_follower flight;
     unsigned n_order, n_suspects; /* the last n_suspects of order */
     uint8_t order[DNS_MAX_GROUP_SERVERS];
     bool is_out[DNS_MAX_GROUP_SERVERS]; /* said no, or nobody is there: not asked again */
@@ -77,6 +80,9 @@ void dns_query_refresh(struct dns_engine *e, struct dns_routes *routes,
 void dns_wait_cancel(struct dns_wait *w);
 /* What the servers did so far, added to x; those that have not answered count as silent. */
 void dns_query_explain(const struct dns_query *q, struct dns_explain *x);
+
+/* Another worker's query for the same question ended, or left: for dns/flight. */
+void dns_query_on_landing(struct dns_engine *e, const struct dns_landing *l);
 
 /* For the engine's end: frees it without telling anybody. */
 void dns_query_abort(struct dns_query *q);

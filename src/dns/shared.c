@@ -16,6 +16,8 @@ struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
     s->conf = conf;
     pthread_mutex_init(&s->lock, NULL);
     list_init(&s->servers);
+    for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
+        list_init(&s->flights[i]);
     list_init(&s->zones);
     atomic_init(&s->is_watched, false);
     atomic_init(&s->epoch, 1);
@@ -64,6 +66,14 @@ void dns_shared_add_own(struct dns_shared *s, const struct addr *own)
 uint64_t dns_shared_hash(const struct dns_shared *s, struct str bytes)
 {
     return hash_bytes(&s->hash_key, bytes);
+}
+
+uint64_t dns_ask_hash(const struct dns_shared *s, const struct dns_ask *ask, uint64_t group)
+{
+    struct dns_name name = ask->question.name;
+    dns_name_lower(&name);
+    uint64_t h = dns_shared_hash(s, str_of((const char *)name.wire, name.n));
+    return h ^ group ^ ask->question.type;
 }
 
 bool dns_shared_is_own(const struct dns_shared *s, const struct addr *a)

@@ -34,9 +34,11 @@ struct dns_shared {
     atomic_ullong epoch;
     /* Grows when routes or hosts are swapped. */
     atomic_ullong generation;
+    atomic_uint n_engines;
 
     pthread_mutex_t lock;
     struct list servers;
+    struct list flights[DNS_QUERY_BUCKETS]; /* dns/flight.h */
     struct list zones;
     struct dns_routes *routes;
     struct dns_hosts *hosts;
@@ -53,6 +55,7 @@ struct dns_engine {
     void (*on_event)(void *arg, const struct dns_event *event);
     void *event_arg;
     struct list queries[DNS_QUERY_BUCKETS]; /* in flight, by question: equal ones are one */
+    struct list inbox;                      /* of landings, under the lock of shared */
     struct list probes;
     struct io_timer probe_timer; /* ticks while there is something to probe */
     struct dns_watch *watch;     /* in the first engine */
@@ -69,6 +72,8 @@ struct dns_engine {
 };
 
 uint64_t dns_shared_hash(const struct dns_shared *s, struct str bytes);
+/* Of what makes questions to a group equal; dns_ask_eq tells the rest. */
+uint64_t dns_ask_hash(const struct dns_shared *s, const struct dns_ask *ask, uint64_t group);
 bool dns_shared_is_own(const struct dns_shared *s, const struct addr *a);
 /* The server with this address, referenced; made when nobody had it. NULL without memory. */
 struct dns_server *dns_shared_server(struct dns_shared *s, const struct addr *addr);
