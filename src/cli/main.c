@@ -8,6 +8,7 @@
 
 static const struct cli_command commands[] = {
     { "serve", "[--config FILE]", "run the proxy until SIGTERM, SIGINT or SIGQUIT", cmd_serve },
+    { "dns", "[--config FILE]", "run the DNS forwarder alone, for other containers", cmd_dns },
     { "demo", "[--dir PATH] [--listen ADDR:PORT]",
       "run a private VPC in small on loopback, with the proxy in front", cmd_demo },
     { "config", "check|show|help [--config FILE] [--markdown]",

@@ -108,6 +108,7 @@ static bool start(struct server *s, struct fault *f)
         return false;
     add_own_addresses(s->shared.dns, &conf->listen);
     add_own_addresses(s->shared.dns, &conf->admin);
+    add_own_addresses(s->shared.dns, &conf->dns_listen);
     s->shared.limits = limits_new(conf->max_connections, conf->max_connections_per_client);
     s->workers = calloc(conf->workers, sizeof *s->workers);
     s->threads = calloc(conf->workers, sizeof *s->threads);
@@ -128,16 +129,26 @@ static bool start(struct server *s, struct fault *f)
     return true;
 }
 
-static void log_started(const struct server *s)
+/* "[::]:80, 127.0.0.1:8081 (admin), DNS on [::]:53" */
+static void write_addresses(const struct worker *w, struct buf *out)
 {
     char text[ADDR_TEXT_BYTES];
-    struct buf where;
-    buf_init(&where, 4096);
-    for (unsigned i = 0; i < s->workers[0].n_listeners; i++) {
-        const struct worker_listener *l = &s->workers[0].listeners[i];
-        buf_printf(&where, "%s%s%s", i > 0 ? ", " : "", addr_text(&l->io.local, text),
+    const struct addr *dns;
+    for (unsigned i = 0; i < w->n_listeners; i++) {
+        const struct worker_listener *l = &w->listeners[i];
+        buf_printf(out, "%s%s%s", i > 0 ? ", " : "", addr_text(&l->io.local, text),
                    l->port == PROXY_PORT_ADMIN ? " (admin)" : "");
     }
+    for (size_t i = 0; w->front != NULL && (dns = dns_front_addr(w->front, i)) != NULL; i++)
+        buf_printf(out, "%sDNS on %s", i > 0 || w->n_listeners > 0 ? ", " : "",
+                   addr_text(dns, text));
+}
+
+static void log_started(const struct server *s)
+{
+    struct buf where;
+    buf_init(&where, 8192);
+    write_addresses(&s->workers[0], &where);
     log_event(LOG_INFO, "start", "penstock " PENSTOCK_VERSION " serves on %.*s, %u worker%s",
               STR_ARG(buf_str(&where)), s->n_workers, s->n_workers > 1 ? "s" : "");
     buf_done(&where);

@@ -35,7 +35,7 @@ static bool addresses_are_free(struct worker *w, struct fault *f)
     for (size_t i = 0; conf->workers > 1 && i < conf->listen.n; i++)
         if (!io_listener_is_free(&conf->listen.v[i], f))
             return false;
-    return true;
+    return conf->workers == 1 || dns_front_is_free(conf, f);
 }
 
 static void on_flush(uv_prepare_t *h)
@@ -87,6 +87,20 @@ static void on_drain_late(struct io_timer *t)
     io_loop_stop(&w->loop);
 }
 
+/* What the proxy speaks to origins through. */
+static bool open_upstream(struct worker *w, struct fault *f)
+{
+    const struct conf *conf = w->shared->conf;
+    X509 *trust = w->shared->options->trust;
+    w->tls = io_tls_client_new(conf->ca_file.n > 0 ? conf->ca_file.p : NULL, f);
+    if (w->tls == NULL)
+        return false;
+    if (trust != NULL && !io_tls_trust(w->tls, trust))
+        return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
+    w->upstream = upstream_new(&w->loop, w->dns, w->tls, conf, f);
+    return w->upstream != NULL;
+}
+
 bool worker_init(struct worker *w, const struct server_shared *shared, unsigned index,
                  struct fault *f)
 {
@@ -98,26 +112,19 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
     w->has_loop = true;
     uv_prepare_init(&w->loop.uv, &w->flush);
     uv_prepare_start(&w->flush, on_flush);
-    if (conf->ca_file.n > 0)
-        w->tls = io_tls_client_new(conf->ca_file.p, f);
-    else
-        w->tls = io_tls_client_new(NULL, f);
-    if (w->tls == NULL)
-        return false;
-    if (shared->options->trust != NULL && !io_tls_trust(w->tls, shared->options->trust))
-        return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
     w->dns = dns_engine_new(&w->loop, shared->dns, f);
     if (w->dns == NULL)
         return false;
     if (shared->options->on_decision != NULL)
         dns_engine_on_decision(w->dns, on_dns_decision, w);
     dns_engine_on_event(w->dns, on_dns_event, w);
-    w->upstream = upstream_new(&w->loop, w->dns, w->tls, conf, f);
-    if (w->upstream == NULL)
+    if (conf->listen.n > 0 && !open_upstream(w, f))
         return false;
     w->has_proxy = proxy_init(&w->proxy, &w->loop, conf, w->upstream, shared->limits, f);
     if (!w->has_proxy || (index == 0 && !addresses_are_free(w, f)) ||
         !open_listeners(w, &conf->listen, PROXY_PORT_PUBLIC, f))
+        return false;
+    if (conf->dns_listen.n > 0 && (w->front = dns_front_new(&w->loop, w->dns, conf, f)) == NULL)
         return false;
     return index > 0 || open_listeners(w, &conf->admin, PROXY_PORT_ADMIN, f);
 }
@@ -132,14 +139,14 @@ void worker_run(struct worker *w)
 
 static void stop_when_done(struct worker *w)
 {
-    if (w->is_drained && w->n_others == 0)
+    if (w->is_draining && w->n_draining == 0 && w->n_others == 0)
         io_loop_stop(&w->loop);
 }
 
 static void on_drained(void *arg)
 {
     struct worker *w = arg;
-    w->is_drained = true;
+    w->n_draining--;
     stop_when_done(w);
 }
 
@@ -161,8 +168,11 @@ void worker_drain(struct worker *w)
     if (w->is_draining)
         return;
     w->is_draining = true;
+    w->n_draining = w->front != NULL ? 2 : 1;
     close_listeners(w);
     io_timer_arm(&w->loop, &w->drain_timer, w->shared->conf->drain_timeout_ms);
+    if (w->front != NULL)
+        dns_front_drain(w->front, on_drained, w);
     proxy_drain(&w->proxy, on_drained, w);
 }
 
@@ -173,6 +183,7 @@ void worker_done(struct worker *w)
         proxy_done(&w->proxy);
     if (w->upstream != NULL)
         upstream_free(w->upstream);
+    dns_front_free(w->front);
     if (w->dns != NULL)
         dns_engine_free(w->dns);
     io_tls_free(w->tls);

@@ -1,6 +1,7 @@
 #pragma once
 /* One worker: everything that lives on one loop. The server owns it and joins its thread. */
 #include "dns/engine.h"
+#include "dns/front.h"
 #include "io/listener.h"
 #include "io/tls.h"
 #include "proxy/proxy.h"
@@ -22,7 +23,8 @@ struct worker {
     struct io_loop loop;
     struct io_tls *tls;
     struct dns_engine *dns;
-    struct upstream *upstream;
+    struct dns_front *front;   /* NULL without conf->dns_listen */
+    struct upstream *upstream; /* NULL, as tls, where nothing is proxied (conf->listen is empty) */
     struct proxy proxy;
     unsigned n_listeners;
     struct worker_listener {
@@ -32,7 +34,8 @@ struct worker {
     struct io_timer drain_timer;
     /* Worker 0 hears the signals, so while others drain it runs on for the second one. */
     unsigned n_others;
-    bool is_draining, is_drained;
+    bool is_draining;
+    unsigned n_draining; /* parts that have not finished */
     /* private */
     uv_prepare_t flush;
     bool has_loop, has_proxy;

@@ -1,0 +1,21 @@
+#include "cli/cli.h"
+
+#include "conf/settings.h"
+#include "server/server.h"
+
+#include <signal.h>
+
+int cmd_dns(int argc, char **argv)
+{
+    const char *file = NULL;
+    for (int i = 1; i < argc; i++)
+        if (!cli_take_config(argc, argv, &i, &file))
+            return cli_usage_error("dns", cli_problem(argv[i]), argv[i]);
+    signal(SIGPIPE, SIG_IGN);
+    struct conf *c = cli_load_conf(file, CONF_FOR_DNS);
+    if (c == NULL)
+        return EXIT_FAILED;
+    int code = server_run(c, NULL);
+    conf_free(c);
+    return code;
+}

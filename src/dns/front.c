@@ -1,0 +1,400 @@
+#include "dns/front_impl.h"
+
+#include "dns/quick.h"
+#include "dns/shared.h"
+#include "obs/metrics.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DRAIN_MS = 1000, OUT_BYTES = 1 << 20 };
+
+/* ---- what needs no waiting ---- */
+
+static bool is_allowed(struct dns_front *f, const struct addr *peer)
+{
+    if (addr_family(&f->last_allowed) != AF_UNSPEC && addr_ip_eq(peer, &f->last_allowed))
+        return true;
+    for (size_t i = 0; i < f->conf->dns_allow.n; i++)
+        if (cidr_has(&f->conf->dns_allow.v[i], peer)) {
+            f->last_allowed = *peer;
+            return true;
+        }
+    return false;
+}
+
+void front_count_reply(const uint8_t *message)
+{
+    static const enum metric by_rcode[] = {
+        [DNS_NOERROR] = METRIC_DNS_FRONT_NOERROR,   [DNS_FORMERR] = METRIC_DNS_FRONT_FORMERR,
+        [DNS_SERVFAIL] = METRIC_DNS_FRONT_SERVFAIL, [DNS_NXDOMAIN] = METRIC_DNS_FRONT_NXDOMAIN,
+        [DNS_NOTIMP] = METRIC_DNS_FRONT_NOTIMP,     [DNS_REFUSED] = METRIC_DNS_FRONT_REFUSED,
+    };
+    unsigned rcode = message[3] & 15; /* BADVERS, in its low bits, is NOERROR */
+    if (rcode < sizeof by_rcode / sizeof by_rcode[0])
+        metric_add(by_rcode[rcode], 1);
+    if ((message[2] & 0x02) != 0)
+        metric_add(METRIC_DNS_FRONT_TRUNCATED, 1);
+}
+
+static enum front_verdict verdict_of(enum dns_replied replied, const struct buf *out, size_t start)
+{
+    if (replied == DNS_REPLIED_NONE)
+        return FRONT_DROPPED;
+    front_count_reply((const uint8_t *)out->p + start);
+    return FRONT_ANSWERED;
+}
+
+static struct dns_ask ask_of(const struct dns_request *request)
+{
+    return (struct dns_ask){ .question = request->question,
+                             .dnssec_ok = request->dnssec_ok,
+                             .checking_disabled = request->checking_disabled };
+}
+
+enum front_verdict front_serve(struct dns_front *f, const struct dns_request *request,
+                               enum dns_request_read read, const struct addr *peer,
+                               size_t max_bytes, struct buf *out)
+{
+    enum dns_replied replied;
+    size_t start = out->n;
+    if (!is_allowed(f, peer)) {
+        metric_add(METRIC_DNS_FRONT_DENIED, 1);
+        replied = dns_reply_error(out, max_bytes, request, DNS_REFUSED, DNS_EDE_PROHIBITED,
+                                  STR("this address is not in PENSTOCK_DNS_ALLOW"));
+        return verdict_of(replied, out, start);
+    }
+    if (dns_reply_at_once(out, max_bytes, request, read, &replied))
+        return verdict_of(replied, out, start);
+    struct dns_ask ask = ask_of(request);
+    struct dns_cache_hit hit;
+    if (!dns_quick_find(f->engine, &ask, &hit))
+        return FRONT_TO_ASK;
+    replied = dns_reply_set(out, max_bytes, request, hit.set, hit.set->ttl_s - hit.ttl_s);
+    dns_set_unref(hit.set);
+    metric_add(METRIC_DNS_FRONT_CACHED, 1);
+    return verdict_of(replied, out, start);
+}
+
+/* ---- questions in flight ---- */
+
+static struct list *bucket_of(struct dns_front *f, const struct addr *peer, uint16_t id)
+{
+    uint8_t key[20];
+    size_t n;
+    const uint8_t *ip = addr_bytes(peer, &n);
+    uint16_t port = addr_port(peer);
+    memcpy(key, &id, sizeof id);
+    memcpy(key + 2, &port, sizeof port);
+    memcpy(key + 4, ip, n);
+    uint64_t hash = dns_shared_hash(f->engine->shared, str_of((const char *)key, 4 + n));
+    return &f->questions[hash % FRONT_QUESTION_BUCKETS];
+}
+
+/* A client that has waited long enough sends its question again; the answer is under way. */
+static bool is_repeated(const struct list *bucket, const struct dns_request *request,
+                        const struct addr *peer)
+{
+    LIST_EACH (it, after, bucket) {
+        const struct front_question *q = LIST_ENTRY(it, struct front_question, node);
+        const struct dns_question *a = &q->request.question, *b = &request->question;
+        if (q->conn == NULL && q->request.id == request->id && addr_eq(&q->peer, peer) &&
+            a->type == b->type && dns_name_eq(&a->name, &b->name))
+            return true;
+    }
+    return false;
+}
+
+static void question_end(struct front_question *q)
+{
+    struct dns_front *f = q->front;
+    dns_forward_done(&q->forward);
+    list_remove(&q->node);
+    list_remove(&q->conn_node);
+    front_clients_give(q->client);
+    f->n_questions--;
+    metric_sub(METRIC_DNS_FRONT_WAITING, 1);
+    io_free_later(f->loop, q);
+}
+
+void front_question_cancel(struct front_question *q)
+{
+    question_end(q);
+}
+
+static bool knew_all_before(const struct dns_explain *x)
+{
+    for (unsigned i = 0; i < x->n_tries; i++)
+        if (!x->tries[i].from_cache)
+            return false;
+    return true;
+}
+
+static bool reached_none(const struct dns_explain *x)
+{
+    for (unsigned i = 0; i < x->n_tries; i++)
+        if (x->tries[i].outcome != DNS_TIMED_OUT && x->tries[i].outcome != DNS_UNREACHABLE)
+            return false;
+    return true;
+}
+
+static enum dns_ede ede_of(const struct front_question *q, char *text, size_t text_bytes)
+{
+    const struct dns_explain *x = &q->forward.explain;
+    text[0] = 0;
+    if (q->is_over_limit) {
+        snprintf(text, text_bytes, "over the limit of this client (PENSTOCK_DNS_CLIENT_RATE)");
+        return DNS_EDE_OTHER;
+    }
+    if (x->n_tries == 0) {
+        snprintf(text, text_bytes, "there is no DNS server to ask");
+        return DNS_EDE_OTHER;
+    }
+    dns_explain_text(x, text, text_bytes);
+    if (knew_all_before(x))
+        return DNS_EDE_CACHED_ERROR;
+    return reached_none(x) ? DNS_EDE_NO_REACHABLE_AUTHORITY : DNS_EDE_NETWORK_ERROR;
+}
+
+static enum dns_rcode rcode_of(enum dns_outcome o)
+{
+    if (o == DNS_REFUSED_OUTCOME)
+        return DNS_REFUSED;
+    return o == DNS_NOTIMP_OUTCOME ? DNS_NOTIMP : DNS_SERVFAIL;
+}
+
+enum dns_replied front_write_answer(struct front_question *q, size_t max_bytes, struct buf *out)
+{
+    const struct dns_forward *fw = &q->forward;
+    char text[FAULT_DETAIL_BYTES];
+    size_t start = out->n;
+    enum dns_replied replied;
+    if (fw->outcome <= DNS_NXDOMAIN_OUTCOME && fw->n_parts > 0) {
+        replied = dns_reply_parts(out, max_bytes, &q->request, fw->parts, fw->n_parts);
+    } else {
+        enum dns_ede ede = ede_of(q, text, sizeof text);
+        enum dns_rcode rcode = q->is_over_limit ? DNS_SERVFAIL : rcode_of(fw->outcome);
+        replied = dns_reply_error(out, max_bytes, &q->request, rcode, ede, str_from_c(text));
+    }
+    if (replied != DNS_REPLIED_NONE)
+        front_count_reply((const uint8_t *)out->p + start);
+    return replied;
+}
+
+static void on_forward_done(struct dns_forward *fw)
+{
+    struct front_question *q = fw->owner;
+    struct dns_front *f = q->front;
+    struct front_conn *conn = q->conn;
+    if (conn == NULL) {
+        buf_clear(&f->out);
+        if (front_write_answer(q, dns_reply_room(&q->request), &f->out) != DNS_REPLIED_NONE)
+            front_udp_send(&q->back, buf_str(&f->out));
+        question_end(q);
+    } else {
+        bool is_written = front_tcp_write_answer(conn, q);
+        question_end(q);
+        front_tcp_go_on(conn, is_written);
+    }
+    front_look_if_drained(f);
+}
+
+static enum front_verdict refuse_for_want_of_room(const struct dns_request *request,
+                                                  size_t max_bytes, struct buf *out)
+{
+    size_t start = out->n;
+    metric_add(METRIC_DNS_FRONT_LIMITED, 1);
+    enum dns_replied replied =
+        dns_reply_error(out, max_bytes, request, DNS_SERVFAIL, DNS_EDE_OTHER,
+                        STR("too many questions are waiting for their servers"));
+    return verdict_of(replied, out, start);
+}
+
+enum front_verdict front_ask(struct dns_front *f, const struct dns_request *request,
+                             const struct addr *peer, struct front_conn *conn,
+                             const struct front_return *back, size_t max_bytes, struct buf *out)
+{
+    struct list *bucket = bucket_of(f, peer, request->id);
+    if (conn == NULL && is_repeated(bucket, request, peer)) {
+        metric_add(METRIC_DNS_FRONT_DROPPED, 1);
+        return FRONT_DROPPED;
+    }
+    struct front_question *q = f->n_questions < FRONT_MAX_QUESTIONS ? calloc(1, sizeof *q) : NULL;
+    if (q == NULL)
+        return refuse_for_want_of_room(request, max_bytes, out);
+    q->front = f;
+    q->conn = conn;
+    q->peer = *peer;
+    q->request = *request;
+    if (back != NULL)
+        q->back = *back;
+    q->client = front_clients_take(f->clients, peer, io_now_ms(f->loop), &q->is_over_limit);
+    list_push_back(bucket, &q->node);
+    list_init(&q->conn_node);
+    f->n_questions++;
+    metric_add(METRIC_DNS_FRONT_WAITING, 1);
+    if (q->is_over_limit)
+        metric_add(METRIC_DNS_FRONT_LIMITED, 1);
+    if (conn != NULL)
+        front_tcp_take(conn, &q->conn_node);
+    q->forward.owner = q;
+    q->forward.on_done = on_forward_done;
+    q->forward.ask = ask_of(request);
+    q->forward.join = q->is_over_limit ? DNS_JOIN_CACHED : DNS_JOIN_USUAL;
+    /* Loopback is everybody on this host, the server that we ask and a client that asks us. */
+    bool is_local = addr_classify(peer) == ADDR_LOOPBACK;
+    dns_forward_start(&q->forward, f->engine, is_local ? NULL : &q->peer);
+    return FRONT_DROPPED;
+}
+
+/* ---- its life ---- */
+
+/* What an operator can do about it. */
+static void explain_bind(const struct addr *at, const struct fault *cause, struct fault *f)
+{
+    char text[ADDR_TEXT_BYTES];
+    addr_text(at, text);
+    if (cause->sys_errno == EACCES)
+        fault_set(f, FAULT_SYSTEM, "listen",
+                  "DNS on %s: permission denied. Ports below 1024 need a right: run as root, or "
+                  "with CAP_NET_BIND_SERVICE (containers: cap_add NET_BIND_SERVICE), or lower "
+                  "net.ipv4.ip_unprivileged_port_start, or set PENSTOCK_DNS_LISTEN to another port",
+                  text);
+    else if (cause->sys_errno == EADDRINUSE)
+        fault_set(f, FAULT_SYSTEM, "listen",
+                  "DNS on %s: address already in use. On port 53 it is often systemd-resolved "
+                  "(127.0.0.53; DNSStubListener=no frees it), dnsmasq or another resolver; `ss "
+                  "-lunp` names it. Or set PENSTOCK_DNS_LISTEN to another address or port",
+                  text);
+    else
+        fault_set(f, cause->kind, "listen", "DNS on %s", cause->detail);
+    f->sys_errno = cause->sys_errno;
+}
+
+static bool open_place(struct dns_front *f, const struct addr *at, struct fault *fault)
+{
+    struct front_place *p = &f->places[f->n_places];
+    struct fault cause = { .kind = FAULT_NONE };
+    bool reuse_port = f->conf->workers > 1;
+    p->front = f;
+    p->tcp.owner = p;
+    p->tcp.on_accept = front_tcp_accept;
+    if (!io_listener_open(&p->tcp, f->loop, at, reuse_port, &cause)) {
+        explain_bind(at, &cause, fault);
+        return false;
+    }
+    f->n_places++;
+    /* Where there is no IPv6, or no port was named, TCP has found out what to do. */
+    if (front_udp_open(&p->udp, f, &p->tcp.local, reuse_port, &cause))
+        return true;
+    explain_bind(at, &cause, fault);
+    return false;
+}
+
+static void finish_drain(struct dns_front *f)
+{
+    void (*on_drained)(void *) = f->on_drained;
+    f->on_drained = NULL;
+    io_timer_disarm(f->loop, &f->drain_timer);
+    if (on_drained != NULL)
+        on_drained(f->drained_arg);
+}
+
+static void on_drain_late(struct io_timer *t)
+{
+    finish_drain(LIST_ENTRY(t, struct dns_front, drain_timer));
+}
+
+struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
+                                const struct conf *conf, struct fault *fault)
+{
+    struct dns_front *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        goto no_memory;
+    f->loop = loop;
+    f->engine = engine;
+    f->conf = conf;
+    f->drain_timer.on_fire = on_drain_late;
+    list_init(&f->conns);
+    for (unsigned i = 0; i < FRONT_QUESTION_BUCKETS; i++)
+        list_init(&f->questions[i]);
+    buf_init(&f->out, OUT_BYTES);
+    f->batch = calloc(1, sizeof *f->batch);
+    f->clients = front_clients_new(&engine->shared->hash_key, conf->dns_client_rate,
+                                   FRONT_MAX_CLIENT_QUESTIONS);
+    if (f->batch == NULL || f->clients == NULL)
+        goto no_memory;
+    front_udp_prepare(f->batch);
+    for (size_t i = 0; i < conf->dns_listen.n; i++)
+        if (!open_place(f, &conf->dns_listen.v[i], fault))
+            goto failed;
+    return f;
+no_memory:
+    fault_set(fault, FAULT_NO_MEMORY, "listen", NULL);
+failed:
+    dns_front_free(f);
+    return NULL;
+}
+
+static void stop_listening(struct dns_front *f)
+{
+    for (size_t i = 0; i < f->n_places; i++) {
+        io_listener_close(&f->places[i].tcp);
+        front_udp_stop(&f->places[i].udp);
+    }
+}
+
+void dns_front_free(struct dns_front *f)
+{
+    if (f == NULL)
+        return;
+    f->on_drained = NULL;
+    stop_listening(f);
+    front_tcp_close_all(f);
+    for (unsigned i = 0; f->n_questions > 0 && i < FRONT_QUESTION_BUCKETS; i++)
+        while (!list_is_empty(&f->questions[i]))
+            question_end(LIST_ENTRY(f->questions[i].next, struct front_question, node));
+    for (size_t i = 0; i < f->n_places; i++)
+        front_udp_close(&f->places[i].udp);
+    io_timer_disarm(f->loop, &f->drain_timer);
+    front_clients_free(f->clients);
+    free(f->batch);
+    buf_done(&f->out);
+    io_free_later(f->loop, f);
+}
+
+bool dns_front_is_free(const struct conf *conf, struct fault *fault)
+{
+    for (size_t i = 0; i < conf->dns_listen.n; i++) {
+        const struct addr *at = &conf->dns_listen.v[i];
+        struct fault cause = { .kind = FAULT_NONE };
+        if (!io_listener_is_free(at, &cause) || !front_udp_is_free(at, &cause)) {
+            explain_bind(at, &cause, fault);
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct addr *dns_front_addr(const struct dns_front *f, size_t i)
+{
+    return i < f->n_places ? &f->places[i].tcp.local : NULL;
+}
+
+void front_look_if_drained(struct dns_front *f)
+{
+    if (f->is_draining && f->n_questions == 0 && f->n_conns == 0)
+        finish_drain(f);
+}
+
+void dns_front_drain(struct dns_front *f, void (*on_drained)(void *arg), void *arg)
+{
+    f->is_draining = true;
+    f->on_drained = on_drained;
+    f->drained_arg = arg;
+    io_timer_arm(f->loop, &f->drain_timer, DRAIN_MS);
+    stop_listening(f);
+    front_tcp_close_idle(f);
+    front_look_if_drained(f);
+}

@@ -1,0 +1,34 @@
+#pragma once
+/*
+ * The forwarder of one worker: answers other programs' DNS questions on conf->dns_listen, over UDP
+ * and TCP, out of the engine. What the cache knows is answered at once; each other question is a
+ * struct dns_forward in flight, of which there is a limited number, in all and by client.
+ */
+#include "conf/settings.h"
+#include "dns/engine.h"
+
+struct dns_front;
+
+/*
+ * Opens the sockets; everything given is borrowed and outlives it, the engine too. With several
+ * workers each has sockets of its own on the same addresses. NULL, with a fault that names the way
+ * out, when an address cannot be had.
+ */
+struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
+                                const struct conf *conf, struct fault *f);
+/* What is in flight ends without an answer. NULL is fine. */
+void dns_front_free(struct dns_front *f);
+
+/*
+ * Sockets of several workers would share a port in silence with those of another process of the
+ * same user: whether all of conf->dns_listen is free, before the first of them opens it.
+ */
+bool dns_front_is_free(const struct conf *conf, struct fault *f);
+
+/* Where it listens: the i-th address, with the port that was given where 0 was asked for. NULL
+ * behind the last. */
+const struct addr *dns_front_addr(const struct dns_front *f, size_t i);
+
+/* Takes no more questions; answers what is in flight for up to a second. on_drained runs once,
+ * perhaps before this returns. */
+void dns_front_drain(struct dns_front *f, void (*on_drained)(void *arg), void *arg);
