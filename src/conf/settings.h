@@ -139,6 +139,10 @@ struct conf *conf_load_text(char *const *env, const char *file, struct str yaml,
                             struct buf *errors);
 void conf_free(struct conf *c);
 
+const char *conf_key(enum conf_setting s); /* "PENSTOCK_LISTEN" */
+/* "environment", "penstock.yaml:3", "default" or "not set". */
+void conf_origin_text(const struct conf *c, enum conf_setting s, struct buf *out);
+
 /* "NAME=value   # where it comes from", one a line. What it prints can be read back. No setting
  * holds a secret: a password in a URL is refused. */
 void conf_show(const struct conf *c, struct buf *out);

@@ -1,6 +1,11 @@
 #include "conf/value.h"
 
-static void show_origin(const struct conf *c, enum conf_setting s, struct buf *out)
+const char *conf_key(enum conf_setting s)
+{
+    return conf_rows[s].key;
+}
+
+void conf_origin_text(const struct conf *c, enum conf_setting s, struct buf *out)
 {
     const struct conf_origin *o = &c->origins[s];
     if (o->source == CONF_FROM_ENV)
@@ -9,6 +14,12 @@ static void show_origin(const struct conf *c, enum conf_setting s, struct buf *o
         buf_printf(out, "%.*s:%u", STR_ARG(c->file), o->line);
     else
         buf_append(out, o->text.n > 0 ? STR("default") : STR("not set"));
+}
+
+static void show_origin(const struct conf *c, enum conf_setting s, struct buf *out)
+{
+    const struct conf_origin *o = &c->origins[s];
+    conf_origin_text(c, s, out);
     if (s == CONF_WORKERS && str_eq(o->text, STR("auto")))
         buf_printf(out, "; here %u", c->workers);
     if (s == CONF_DNS_AWS && c->dns_aws == CONF_DNS_AWS_AUTO)

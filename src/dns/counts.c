@@ -2,6 +2,7 @@
 
 #include "dns/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct dns_counter_row server_rows[N_DNS_SERVER_COUNTS] = {
@@ -129,46 +130,63 @@ static void write_zones(struct buf *out, const struct dns_status *st)
     }
 }
 
-static void write_health(struct buf *out, const struct dns_status *st)
+static bool rtt(const struct dns_server_status *s, char text[static 32])
 {
-    static const struct dns_counter_row rtt = {
-        "penstock_dns_server_rtt_seconds", "",
-        "Usual round trip to a DNS server, once one is known."
-    };
-    static const struct dns_counter_row suspect = {
-        "penstock_dns_server_suspect", "",
-        "1: the DNS server failed three times in a row, is asked last and probed."
-    };
-    bool has_rtt = false;
-    char text[ADDR_TEXT_BYTES];
-    for (size_t s = 0; s < st->n_servers; s++)
-        has_rtt |= st->servers[s].has_rtt;
-    if (has_rtt)
-        write_family(out, &rtt, "gauge");
+    snprintf(text, 32, "%u.%06u", s->srtt_us / 1000000, s->srtt_us % 1000000);
+    return s->has_rtt;
+}
+
+static bool suspect(const struct dns_server_status *s, char text[static 32])
+{
+    snprintf(text, 32, "%d", s->is_suspect);
+    return true;
+}
+
+static bool budget(const struct dns_server_status *s, char text[static 32])
+{
+    snprintf(text, 32, "%u", s->budget_left);
+    return true;
+}
+
+/* What is no counter: one family each, a sample a server, and none for a server without a value. */
+static const struct gauge {
+    struct dns_counter_row row;
+    bool (*value)(const struct dns_server_status *s, char text[static 32]);
+} gauges[] = {
+    { { "penstock_dns_server_rtt_seconds", "", "Usual round trip to a DNS server." }, rtt },
+    { { "penstock_dns_server_suspect", "",
+        "1: the DNS server failed three times in a row, is asked last and probed." },
+      suspect },
+    { { "penstock_dns_server_budget_packets", "",
+        "Packets that may be sent to a DNS server right now." },
+      budget },
+};
+
+static void write_gauge(struct buf *out, const struct dns_status *st, const struct gauge *g)
+{
+    bool has_family = false;
     for (size_t s = 0; s < st->n_servers; s++) {
-        const struct dns_server_status *v = &st->servers[s];
-        if (!v->has_rtt)
+        char text[ADDR_TEXT_BYTES], value[32];
+        if (!g->value(&st->servers[s], value))
             continue;
-        write_sample(out, rtt.name, "server", addr_text(&v->addr, text), "");
-        buf_printf(out, "%u.%06u\n", v->srtt_us / 1000000, v->srtt_us % 1000000);
-    }
-    if (st->n_servers > 0)
-        write_family(out, &suspect, "gauge");
-    for (size_t s = 0; s < st->n_servers; s++) {
-        write_sample(out, suspect.name, "server", addr_text(&st->servers[s].addr, text), "");
-        buf_append(out, st->servers[s].is_suspect ? STR("1\n") : STR("0\n"));
+        if (!has_family)
+            write_family(out, &g->row, "gauge");
+        has_family = true;
+        write_sample(out, g->row.name, "server", addr_text(&st->servers[s].addr, text), "");
+        buf_printf(out, "%s\n", value);
     }
 }
 
-void dns_counts_write(struct dns_shared *s, struct buf *out)
+void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out)
 {
     struct dns_status st;
-    if (!dns_status_read(s, &st)) {
+    if (!dns_status_read(s, now_ms, &st)) {
         out->failed = true;
         return;
     }
     write_servers(out, &st);
-    write_health(out, &st);
+    for (size_t g = 0; g < sizeof gauges / sizeof *gauges; g++)
+        write_gauge(out, &st, &gauges[g]);
     write_zones(out, &st);
     dns_status_done(&st);
 }

@@ -56,6 +56,6 @@ void dns_server_count_rcode(struct dns_server_counts *s, unsigned rcode);
 struct dns_zone *dns_zone_take(struct dns_shared *s, const struct dns_name *name);
 void dns_zone_give(struct dns_shared *s, struct dns_zone *z); /* NULL is fine */
 
-/* All of them in Prometheus' text format, with the smoothed round trip and the health of each
- * server. */
-void dns_counts_write(struct dns_shared *s, struct buf *out);
+/* All of them in Prometheus' text format, with the usual round trip, the health and the
+ * budget of each server. */
+void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out);

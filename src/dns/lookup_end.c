@@ -78,12 +78,35 @@ void lookup_keep_words(struct dns_lookup *l, const struct dns_leg *leg)
 
 /* -- the end ------------------------------------------------------------------------------ */
 
+/* By the zone that the name itself is in, wherever its aliases led. */
+static void count_zone(struct dns_lookup *l)
+{
+    const struct dns_walk *root = l->walk;
+    while (root != NULL && root->before != NULL)
+        root = root->before;
+    if (root == NULL)
+        return;
+    struct dns_zone *zone = root->route->counts;
+    enum dns_zone_count result = DNS_ZONE_FAILED;
+    if (l->is_answered)
+        result = DNS_ZONE_ANSWERED;
+    else if (l->n_parts > 0 && dns_outcome_is_negative(l->parts[l->n_parts - 1].set->outcome))
+        result = DNS_ZONE_NEGATIVE;
+    dns_zone_count(zone, DNS_ZONE_LOOKUPS);
+    dns_zone_count(zone, result);
+    if (l->explain->source == DNS_FROM_CACHE)
+        dns_zone_count(zone, DNS_ZONE_CACHED);
+    else if (l->explain->source == DNS_FROM_STALE)
+        dns_zone_count(zone, DNS_ZONE_STALE);
+}
+
 /* What a lookup found first: that its answer then did not connect is no fault of DNS. */
 static void count_result(struct dns_lookup *l)
 {
     if (l->is_counted)
         return;
     l->is_counted = true;
+    count_zone(l);
     if (l->explain->source == DNS_FROM_CACHE)
         metric_add(METRIC_DNS_CACHE_HITS, 1);
     else if (l->explain->source == DNS_FROM_NOWHERE)

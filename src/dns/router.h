@@ -44,9 +44,18 @@ struct dns_route {
     struct dns_group groups[DNS_MAX_GROUPS];
 };
 
+/* A line of resolv.conf. */
+struct dns_system_server {
+    struct addr addr;
+    unsigned line;
+};
+
 struct dns_routes {
     atomic_uint refs;
     struct dns_shared *shared;
+    /* resolv.conf as it was read for this table, our own addresses too: for those who show it */
+    size_t n_system;
+    struct dns_system_server system[RESOLV_MAX_SERVERS];
     size_t n;
     struct dns_route v[];
 };

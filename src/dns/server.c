@@ -125,13 +125,23 @@ bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms)
     return now_ms >= s->edns_off_until_ms;
 }
 
-bool dns_server_spend(struct dns_server *s, unsigned n_packets, uint64_t now_ms)
+static uint64_t budget_milli(const struct dns_server *s, uint64_t now_ms)
 {
-    uint64_t full = (uint64_t)s->budget_per_s * 1000, price = (uint64_t)n_packets * 1000;
+    uint64_t full = (uint64_t)s->budget_per_s * 1000;
     uint64_t gone_ms = now_ms > s->budget_at_ms ? now_ms - s->budget_at_ms : 0;
     /* So many packets a second are as many thousandths a millisecond. */
     uint64_t have = s->budget_milli + (gone_ms > 1000 ? full : gone_ms * s->budget_per_s);
-    have = have < full ? have : full;
+    return have < full ? have : full;
+}
+
+uint32_t dns_server_budget_left(const struct dns_server *s, uint64_t now_ms)
+{
+    return (uint32_t)(budget_milli(s, now_ms) / 1000);
+}
+
+bool dns_server_spend(struct dns_server *s, unsigned n_packets, uint64_t now_ms)
+{
+    uint64_t price = (uint64_t)n_packets * 1000, have = budget_milli(s, now_ms);
     bool ok = have >= price;
     s->budget_milli = (uint32_t)(ok ? have - price : have);
     s->budget_at_ms = now_ms;

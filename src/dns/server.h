@@ -75,5 +75,7 @@ bool dns_server_is_avoided(const struct dns_server *s, uint64_t zone, uint64_t n
 
 bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms);
 
+/* What is left of the budget, in packets. */
+uint32_t dns_server_budget_left(const struct dns_server *s, uint64_t now_ms);
 /* Packets of the budget, all or none; false when it has too few. */
 bool dns_server_spend(struct dns_server *s, unsigned n_packets, uint64_t now_ms);

@@ -10,7 +10,7 @@ static size_t list_n(const struct list *head)
     return n;
 }
 
-static void copy_server(struct dns_server_status *to, struct dns_server *from)
+static void copy_server(struct dns_server_status *to, struct dns_server *from, uint64_t now_ms)
 {
     to->addr = from->addr;
     to->has_rtt = from->has_rtt;
@@ -19,8 +19,7 @@ static void copy_server(struct dns_server_status *to, struct dns_server *from)
     to->n_failures = from->n_failures;
     to->used_ms = from->used_ms;
     to->edns_off_until_ms = from->edns_off_until_ms;
-    to->budget_milli = from->budget_milli;
-    to->budget_at_ms = from->budget_at_ms;
+    to->budget_left = dns_server_budget_left(from, now_ms);
     for (unsigned i = 0; i < DNS_MAX_AVOIDED_ZONES; i++) {
         to->avoided_zone[i] = from->avoided[i].zone;
         to->avoided_until_ms[i] = from->avoided[i].until_ms;
@@ -37,11 +36,13 @@ static void copy_zone(struct dns_zone_status *to, struct dns_zone *from)
 }
 
 /* Under the lock. What came since the room was made is left out. */
-static void copy(struct dns_shared *s, struct dns_status *st, size_t max_servers, size_t max_zones)
+static void copy(struct dns_shared *s, uint64_t now_ms, struct dns_status *st, size_t max_servers,
+                 size_t max_zones)
 {
     LIST_EACH (it, after, &s->servers)
         if (st->n_servers < max_servers)
-            copy_server(&st->servers[st->n_servers++], LIST_ENTRY(it, struct dns_server, node));
+            copy_server(&st->servers[st->n_servers++], LIST_ENTRY(it, struct dns_server, node),
+                        now_ms);
     LIST_EACH (it, after, &s->zones)
         if (st->n_zones < max_zones)
             copy_zone(&st->zones[st->n_zones++], LIST_ENTRY(it, struct dns_zone, node));
@@ -50,7 +51,7 @@ static void copy(struct dns_shared *s, struct dns_status *st, size_t max_servers
             st->endpoints[st->n_endpoints++] = s->memory.v[i];
 }
 
-bool dns_status_read(struct dns_shared *s, struct dns_status *out)
+bool dns_status_read(struct dns_shared *s, uint64_t now_ms, struct dns_status *out)
 {
     *out = (struct dns_status){ 0 };
     pthread_mutex_lock(&s->lock);
@@ -64,7 +65,7 @@ bool dns_status_read(struct dns_shared *s, struct dns_status *out)
         return false;
     }
     pthread_mutex_lock(&s->lock);
-    copy(s, out, n_servers, n_zones);
+    copy(s, now_ms, out, n_servers, n_zones);
     pthread_mutex_unlock(&s->lock);
     return true;
 }

@@ -12,8 +12,7 @@ struct dns_server_status {
     unsigned n_failures; /* in a row */
     uint64_t used_ms;    /* 0: never */
     uint64_t edns_off_until_ms;
-    uint32_t budget_milli;
-    uint64_t budget_at_ms;
+    uint32_t budget_left; /* packets */
     uint64_t avoided_zone[DNS_MAX_AVOIDED_ZONES], avoided_until_ms[DNS_MAX_AVOIDED_ZONES];
     uint64_t counts[N_DNS_SERVER_COUNTS];
 };
@@ -31,7 +30,7 @@ struct dns_status {
 };
 
 /* False without memory; then there is nothing to release. */
-bool dns_status_read(struct dns_shared *s, struct dns_status *out);
+bool dns_status_read(struct dns_shared *s, uint64_t now_ms, struct dns_status *out);
 void dns_status_done(struct dns_status *st);
 
 const struct dns_server_status *dns_status_server(const struct dns_status *st,

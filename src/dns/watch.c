@@ -49,9 +49,9 @@ static char *path_of(struct str s)
     return s.n > 0 ? strndup(s.p, s.n) : NULL;
 }
 
-/* The servers of the system group. False: keep what there is. */
-static bool read_servers(const struct conf *conf, struct addr out[static RESOLV_MAX_SERVERS],
-                         size_t *n)
+/* resolv.conf's servers. False: keep what there is. */
+static bool read_servers(const struct conf *conf,
+                         struct dns_system_server out[static RESOLV_MAX_SERVERS], size_t *n)
 {
     struct resolv_conf rc;
     struct buf text;
@@ -60,22 +60,41 @@ static bool read_servers(const struct conf *conf, struct addr out[static RESOLV_
     buf_init(&text, RESOLV_CONF_BYTES + 1);
     if (path != NULL && read_file(path, RESOLV_CONF_BYTES, &text)) {
         resolv_conf_parse(buf_str(&text), &rc);
-        for (unsigned i = 0; i < rc.n_servers; i++)
-            if (addr_parse(rc.servers[i].text, DEFAULT_PORT, &out[*n]) ||
-                addr_parse_ip(rc.servers[i].text, &out[*n])) {
-                if (addr_port(&out[*n]) == 0)
-                    addr_set_port(&out[*n], DEFAULT_PORT);
-                ++*n;
-            }
+        for (unsigned i = 0; i < rc.n_servers; i++) {
+            struct addr *at = &out[*n].addr;
+            if (!addr_parse(rc.servers[i].text, DEFAULT_PORT, at) &&
+                !addr_parse_ip(rc.servers[i].text, at))
+                continue;
+            if (addr_port(at) == 0)
+                addr_set_port(at, DEFAULT_PORT);
+            out[(*n)++].line = rc.servers[i].line;
+        }
     }
     buf_done(&text);
     free(path);
     return *n > 0;
 }
 
-static bool set_routes(struct dns_shared *s, const struct addr *system, size_t n)
+/* The table for these lines of resolv.conf. */
+static bool set_routes(struct dns_shared *s, const struct dns_system_server *system, size_t n)
 {
-    struct dns_routes *r = dns_routes_new(s, s->conf, system, n);
+    struct addr addrs[RESOLV_MAX_SERVERS];
+    for (size_t i = 0; i < n; i++)
+        addrs[i] = system[i].addr;
+    struct dns_routes *r = dns_routes_new(s, s->conf, addrs, n);
+    if (r == NULL)
+        return false;
+    r->n_system = n;
+    memcpy(r->system, system, n * sizeof *system);
+    dns_shared_set_routes(s, r);
+    return true;
+}
+
+/* The table for PENSTOCK_DNS_SERVERS: resolv.conf is not read. */
+static bool set_given_routes(struct dns_shared *s)
+{
+    const struct conf_addrs *given = &s->conf->dns_servers;
+    struct dns_routes *r = dns_routes_new(s, s->conf, given->v, given->n);
     if (r != NULL)
         dns_shared_set_routes(s, r);
     return r != NULL;
@@ -96,14 +115,14 @@ static struct dns_hosts *read_hosts(const struct conf *conf)
 
 bool dns_watch_read_first(struct dns_shared *s)
 {
-    struct addr system[RESOLV_MAX_SERVERS];
+    struct dns_system_server system[RESOLV_MAX_SERVERS];
     const struct conf *conf = s->conf;
     size_t n = 0;
     struct dns_hosts *hosts = read_hosts(conf);
     if (hosts != NULL)
         dns_shared_set_hosts(s, hosts);
     if (conf->dns_servers.n > 0)
-        return set_routes(s, conf->dns_servers.v, conf->dns_servers.n);
+        return set_given_routes(s);
     read_servers(conf, system, &n);
     return set_routes(s, system, n);
 }
@@ -111,7 +130,7 @@ bool dns_watch_read_first(struct dns_shared *s)
 static void reload_resolv_conf(struct dns_watch *w)
 {
     struct dns_shared *s = w->engine->shared;
-    struct addr system[RESOLV_MAX_SERVERS];
+    struct dns_system_server system[RESOLV_MAX_SERVERS];
     size_t n;
     if (s->conf->dns_servers.n > 0)
         return;

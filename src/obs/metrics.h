@@ -4,6 +4,7 @@
  * own without atomic read-modify-write; reading sums the shards, so a sum may be a moment old but
  * never loses a count. Nothing is ever reset: a thread that ends leaves its counts in the sum.
  */
+#include "base/buf.h"
 #include "base/fault.h"
 
 #include <stdint.h>
@@ -39,3 +40,5 @@ void metric_response(int http_status);
 uint64_t metric_read(unsigned metric);
 /* All at once, for one page of figures. */
 void metrics_read(uint64_t out[static N_METRICS]);
+/* All rows in Prometheus' text format (version 0.0.4). */
+void metrics_write(struct buf *out);

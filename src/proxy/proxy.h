@@ -9,15 +9,16 @@
 #include "upstream/upstream.h"
 
 struct tx;
-
 struct limits;
+struct page_maker;
 
 struct proxy {
     struct io_loop *loop;
     const struct conf *conf;
     struct upstream *upstream;
     struct limits *limits;
-    struct buf expose; /* the value of Access-Control-Expose-Headers */
+    const struct page_maker *pages; /* of the admin port; NULL: none. Set before the first client */
+    struct buf expose;              /* the value of Access-Control-Expose-Headers */
     bool is_draining;
     size_t n_clients, n_admin_clients;
     /* private */

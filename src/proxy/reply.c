@@ -54,6 +54,9 @@ static uint16_t write_body(struct buf *body, const struct reply *r, struct str *
     case ROUTE_LIVEZ:
         buf_append(body, STR("ok\n"));
         return 200;
+    case ROUTE_PAGE:
+        *type = r->page->type;
+        return r->page->status;
     default:
         *type = STR("");
         return 200;
@@ -69,6 +72,7 @@ uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_byte
     struct str type;
     buf_init(&body, BODY_BYTES);
     uint16_t status = write_body(&body, r, &type);
+    struct str text = r->page != NULL ? buf_str(&r->page->body) : buf_str(&body);
 
     buf_append(out, STR("HTTP/1.1 "));
     buf_u64(out, status);
@@ -78,9 +82,11 @@ uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_byte
     if (type.n > 0)
         http1_write_field(out, STR("Content-Type"), type);
     buf_append(out, STR("Content-Length: "));
-    buf_u64(out, body.n);
+    buf_u64(out, text.n);
     buf_append(out, STR("\r\n"));
-    if (status == 405)
+    if (r->route->is_get_only)
+        buf_append(out, status == 405 ? STR("Allow: GET\r\n") : STR("Cache-Control: no-store\r\n"));
+    else if (status == 405)
         buf_append(out, STR("Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS, PATCH\r\n"));
     if (status == 503)
         buf_append(out, STR("Retry-After: 1\r\n"));
@@ -90,8 +96,8 @@ uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_byte
         cors_write(out, r->request, r->expose);
     rewrite_connection(out, request, r->keep_alive);
     buf_append(out, STR("\r\n"));
-    *body_bytes = request->method == HTTP_HEAD ? 0 : body.n;
-    buf_append(out, str_first(buf_str(&body), *body_bytes));
+    *body_bytes = request->method == HTTP_HEAD ? 0 : text.n;
+    buf_append(out, str_first(text, *body_bytes));
     buf_done(&body);
     return status;
 }

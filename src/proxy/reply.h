@@ -6,6 +6,7 @@
 struct reply {
     const struct http_head *request; /* NULL when its head could not be read */
     const struct route *route;
+    const struct page *page;   /* with ROUTE_PAGE; else NULL */
     const struct fault *fault; /* with ROUTE_REFUSED and for failures; else NULL */
     struct str id;             /* of the request, for RequestId */
     struct str expose;

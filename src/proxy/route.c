@@ -196,7 +196,21 @@ void route_public(const struct conf *conf, const struct http_head *head, struct 
     }
 }
 
-void route_admin(const struct http_head *head, struct route *out, struct fault *f)
+static void route_page(const struct http_head *head, struct str target, struct route *out,
+                       struct fault *f)
+{
+    size_t end = str_find(target, '?', 0);
+    out->path = str_first(target, end);
+    out->query = str_from(target, end + 1);
+    out->is_get_only = true;
+    if (head->method == HTTP_GET)
+        out->kind = ROUTE_PAGE;
+    else
+        refuse(out, f, FAULT_METHOD, str_first(head->method_text, 32));
+}
+
+void route_admin(const struct http_head *head, const struct page_maker *pages, struct route *out,
+                 struct fault *f)
 {
     struct str target;
     if (!begin(head, out, &target, f))
@@ -204,6 +218,8 @@ void route_admin(const struct http_head *head, struct route *out, struct fault *
     out->has_cors = false;
     if (path_is(target, STR("/livez")))
         out->kind = ROUTE_LIVEZ;
+    else if (pages != NULL && pages->has(pages->arg, str_first(target, str_find(target, '?', 0))))
+        route_page(head, target, out, f);
     else
         refuse_target(out, f, target);
 }

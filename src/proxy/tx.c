@@ -18,6 +18,7 @@ enum tx_result { TX_WAIT, TX_MORE };
 static void tx_run(struct tx *tx);
 static void on_exchange(struct exchange *x, enum exchange_event e);
 static void on_pause(struct io_timer *t);
+static void on_page(struct page *p);
 
 struct tx *tx_new(struct proxy *p)
 {
@@ -36,6 +37,7 @@ struct tx *tx_new(struct proxy *p)
     tx->x.owner = tx;
     tx->x.on_event = on_exchange;
     tx->pause.on_fire = on_pause;
+    tx->page.on_done = on_page;
     return tx;
 }
 
@@ -84,7 +86,7 @@ static void reset(struct tx *tx, struct client *c)
     tx_go(tx, TX_ROUTE);
     tx->keep_alive = false;
     tx->has_failed = tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
-    tx->waits_for_client = tx->waits_for_100 = tx->is_exchanging = false;
+    tx->waits_for_client = tx->waits_for_100 = tx->is_exchanging = tx->is_paging = false;
     tx->status = 0;
     tx->up_pending = tx->up_gap = 0;
     tx->up_bytes = 0;
@@ -146,6 +148,38 @@ void tx_start_refused(struct tx *tx, struct client *c, const struct fault *f)
     tx_run(tx);
 }
 
+static enum tx_result start_page(struct tx *tx)
+{
+    const struct page_maker *m = tx->proxy->pages;
+    tx->page.status = 200;
+    tx->page.type = STR("text/plain");
+    buf_init(&tx->page.body, PAGE_BYTES);
+    tx->is_paging = !m->start(m->arg, &tx->page, tx->route.path, tx->route.query);
+    return tx_go(tx, TX_PAGE);
+}
+
+/* PAGE: whoever makes it tells when it is whole. */
+static enum tx_result step_page(struct tx *tx)
+{
+    if (tx->is_paging)
+        return TX_WAIT;
+    if (tx->page.body.failed)
+        fault_set(&tx->fault, FAULT_NO_MEMORY, "page", NULL);
+    /* Pages are few, so the room for one is not kept. */
+    tx->down.out.max_bytes = TX_OUT_BYTES + PAGE_BYTES;
+    return tx_go(tx, TX_REPLY);
+}
+
+static void end_page(struct tx *tx)
+{
+    if (tx->is_paging)
+        tx->proxy->pages->cancel(tx->proxy->pages->arg, &tx->page);
+    tx->is_paging = false;
+    buf_done(&tx->page.body);
+    buf_done(&tx->down.out);
+    buf_init(&tx->down.out, TX_OUT_BYTES);
+}
+
 /* ROUTE: the head and the settings decide; nobody was asked anything yet. */
 static enum tx_result step_route(struct tx *tx)
 {
@@ -153,10 +187,12 @@ static enum tx_result step_route(struct tx *tx)
         fault_set(&tx->fault, FAULT_OVERLOADED, "accept", NULL);
         tx->keep_alive = false;
     } else if (tx->client->port == PROXY_PORT_ADMIN) {
-        route_admin(&tx->head, &tx->route, &tx->fault);
+        route_admin(&tx->head, tx->proxy->pages, &tx->route, &tx->fault);
     } else {
         route_public(tx->proxy->conf, &tx->head, &tx->route, &tx->fault);
     }
+    if (tx->route.kind == ROUTE_PAGE && !fault_is_set(&tx->fault))
+        return start_page(tx);
     if (tx->route.kind != ROUTE_S3 || fault_is_set(&tx->fault))
         return tx_go(tx, TX_REPLY);
     if (tx->head.framing == HTTP_LENGTH && tx->head.content_length > tx->proxy->conf->max_body) {
@@ -175,6 +211,7 @@ static void write_reply(struct tx *tx)
     const struct reply reply = {
         .request = tx->has_head ? &tx->head : NULL,
         .route = &tx->route,
+        .page = tx->route.kind == ROUTE_PAGE && !fault_is_set(&tx->fault) ? &tx->page : NULL,
         .fault = fault_is_set(&tx->fault) ? &tx->fault : NULL,
         .id = str_from_c(id),
         .expose = buf_str(&tx->proxy->expose),
@@ -386,6 +423,8 @@ static struct client *finish(struct tx *tx, bool keep_exchange)
 {
     struct client *c = tx->client;
     end_exchange(tx, keep_exchange);
+    if (tx->route.kind == ROUTE_PAGE)
+        end_page(tx);
     io_timer_disarm(tx->proxy->loop, &tx->pause);
     access_log_write(tx);
     metric_sub(METRIC_REQUESTS_OPEN, 1);
@@ -426,9 +465,10 @@ static enum tx_result step_finish(struct tx *tx)
 }
 
 static enum tx_result (*const steps[N_TX_STEPS])(struct tx *) = {
-    [TX_ROUTE] = step_route, [TX_REPLY] = step_reply, [TX_SEND] = step_send,
-    [TX_HEAD] = step_head,   [TX_BODY] = step_body,   [TX_RESUME] = step_resume,
-    [TX_CUT] = step_cut,     [TX_GONE] = step_gone,   [TX_FINISH] = step_finish,
+    [TX_ROUTE] = step_route,   [TX_PAGE] = step_page, [TX_REPLY] = step_reply,
+    [TX_SEND] = step_send,     [TX_HEAD] = step_head, [TX_BODY] = step_body,
+    [TX_RESUME] = step_resume, [TX_CUT] = step_cut,   [TX_GONE] = step_gone,
+    [TX_FINISH] = step_finish,
 };
 
 /* The transaction may be gone when this returns. */
@@ -467,6 +507,13 @@ static void on_pause(struct io_timer *t)
 {
     struct tx *tx = LIST_ENTRY(t, struct tx, pause);
     start_exchange(tx, &tx->plan);
+    tx_run(tx);
+}
+
+static void on_page(struct page *p)
+{
+    struct tx *tx = LIST_ENTRY(p, struct tx, page);
+    tx->is_paging = false;
     tx_run(tx);
 }
 

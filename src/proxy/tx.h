@@ -18,6 +18,7 @@ enum {
 
 enum tx_step {
     TX_ROUTE,  /* which backend, may it */
+    TX_PAGE,   /* a page of the admin port is being made */
     TX_REPLY,  /* an answer of our own goes out */
     TX_SEND,   /* the exchange starts */
     TX_HEAD,   /* the body goes up, the response head is awaited */
@@ -75,6 +76,8 @@ struct tx {
     struct down down;
     struct resume resume;
     struct resume_plan plan; /* of the resume under way */
+    struct page page;        /* of the admin port */
+    bool is_paging;          /* it was started and is not whole */
     struct io_timer pause;   /* before the next try to resume */
     struct tx_summary {      /* of the first exchange, for the access line */
         struct exchange_timing timing;

@@ -126,6 +126,8 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
         return false;
     if (conf->dns_listen.n > 0 && (w->front = dns_front_new(&w->loop, w->dns, conf, f)) == NULL)
         return false;
+    admin_init(&w->admin, &w->loop, shared->dns, w->dns);
+    w->proxy.pages = &w->admin.pages;
     return index > 0 || open_listeners(w, &conf->admin, PROXY_PORT_ADMIN, f);
 }
 

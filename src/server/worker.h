@@ -5,6 +5,7 @@
 #include "io/listener.h"
 #include "io/tls.h"
 #include "proxy/proxy.h"
+#include "server/admin.h"
 #include "server/server.h"
 
 enum { WORKER_MAX_LISTENERS = 2 * CONF_MAX_LISTEN };
@@ -26,6 +27,7 @@ struct worker {
     struct dns_front *front;   /* NULL without conf->dns_listen */
     struct upstream *upstream; /* NULL, as tls, where nothing is proxied (conf->listen is empty) */
     struct proxy proxy;
+    struct admin admin;
     unsigned n_listeners;
     struct worker_listener {
         struct io_listener io;

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "exposition.h"
+
 enum { N_THREADS = 8, N_COUNTS = 20000 };
 
 static void *count(void *arg)
@@ -89,6 +91,29 @@ static void rows_of_a_name_stand_together_and_agree(void **state)
     }
 }
 
+static void every_row_is_in_the_text(void **state)
+{
+    static struct exposition x;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    metric_fault(FAULT_DNS_FAILED);
+    metric_add(METRIC_DNS_QUERIES, 3);
+    metric_add(METRIC_UPSTREAM_OPEN, 2);
+    /* What one thread gave and another took may be read in that order. */
+    metric_sub(METRIC_CLIENTS_OPEN, 1);
+    metrics_write(&out);
+    metric_add(METRIC_CLIENTS_OPEN, 1);
+    assert_false(out.failed);
+    exposition_parse(&x, buf_str(&out));
+    assert_int_equal(x.n_samples, N_METRICS);
+    assert_true(exposition_value(&x, "penstock_dns_queries_total") ==
+                (double)metric_read(METRIC_DNS_QUERIES));
+    assert_true(exposition_value(&x, "penstock_faults_total{kind=\"dns_failed\"}") >= 1);
+    assert_true(exposition_value(&x, "penstock_upstream_connections") == 2);
+    assert_true(exposition_value(&x, "penstock_client_connections") == 0);
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +121,7 @@ int main(void)
         cmocka_unit_test(one_thread_takes_away_what_another_added),
         cmocka_unit_test(responses_and_faults_find_their_rows),
         cmocka_unit_test(rows_of_a_name_stand_together_and_agree),
+        cmocka_unit_test(every_row_is_in_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

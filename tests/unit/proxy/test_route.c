@@ -239,7 +239,7 @@ static void test_faults_hold_no_secrets(void **state)
         size_t scanned = 0, used = 0;
         if (http1_parse_request(str_from_c(text), &scanned, &head, &used, &f[0]) == HTTP_DONE) {
             route_public(conf, &head, &r, &f[0]);
-            route_admin(&head, &r, &f[1]);
+            route_admin(&head, NULL, &r, &f[1]);
         }
         for (int k = 0; k < 2; k++)
             if (strstr(f[k].detail, "SECRET") != NULL)
@@ -254,10 +254,10 @@ static void test_admin_port(void **state)
     struct route r;
     struct fault f = { .kind = FAULT_NONE };
     read_request("GET /livez HTTP/1.1\r\nHost: p\r\n\r\n", &head);
-    route_admin(&head, &r, &f);
+    route_admin(&head, NULL, &r, &f);
     assert_int_equal(r.kind, ROUTE_LIVEZ);
     read_request("GET /" S3 "/b/k HTTP/1.1\r\nHost: p\r\n\r\n", &head);
-    route_admin(&head, &r, &f);
+    route_admin(&head, NULL, &r, &f);
     assert_int_equal(f.kind, FAULT_NOT_FOUND);
 }
 

@@ -1,0 +1,69 @@
+#include "codec/json_write.h"
+
+#include "codec/escape.h"
+
+static void begin_value(struct json *j, const char *key)
+{
+    if (j->needs_comma)
+        buf_byte(j->out, ',');
+    j->needs_comma = true;
+    if (key == NULL)
+        return;
+    buf_byte(j->out, '"');
+    buf_append(j->out, str_from_c(key));
+    buf_append(j->out, STR("\":"));
+}
+
+void json_open(struct json *j, const char *key, char bracket)
+{
+    begin_value(j, key);
+    buf_byte(j->out, bracket);
+    j->needs_comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+    buf_byte(j->out, bracket == '{' ? '}' : ']');
+    j->needs_comma = true;
+}
+
+void json_str(struct json *j, const char *key, struct str value)
+{
+    begin_value(j, key);
+    buf_byte(j->out, '"');
+    escape_json(j->out, value);
+    buf_byte(j->out, '"');
+}
+
+void json_text(struct json *j, const char *key, const char *value)
+{
+    if (value != NULL)
+        json_str(j, key, str_from_c(value));
+    else
+        json_null(j, key);
+}
+
+void json_u64(struct json *j, const char *key, uint64_t value)
+{
+    begin_value(j, key);
+    buf_u64(j->out, value);
+}
+
+void json_bool(struct json *j, const char *key, bool value)
+{
+    begin_value(j, key);
+    buf_append(j->out, value ? STR("true") : STR("false"));
+}
+
+void json_null(struct json *j, const char *key)
+{
+    begin_value(j, key);
+    buf_append(j->out, STR("null"));
+}
+
+void json_ms(struct json *j, const char *key, uint64_t us)
+{
+    begin_value(j, key);
+    buf_u64(j->out, us / 1000);
+    buf_printf(j->out, ".%03u", (unsigned)(us % 1000));
+}

@@ -1,0 +1,29 @@
+#pragma once
+/*
+ * Writing JSON (RFC 8259) piece by piece: commas, quotes and escapes are this module's, the order
+ * and the nesting the caller's. Values inside an array have the key NULL. Keys are literals of ours
+ * that need no escape. The buffer is the caller's; when it fails, look at it once at the end.
+ */
+#include "base/buf.h"
+
+struct json {
+    struct buf *out;
+    bool needs_comma;
+};
+
+static inline struct json json_begin(struct buf *out)
+{
+    return (struct json){ .out = out };
+}
+
+/* bracket: '{' or '['. */
+void json_open(struct json *j, const char *key, char bracket);
+void json_close(struct json *j, char bracket);
+void json_str(struct json *j, const char *key, struct str value);
+/* NULL becomes null. */
+void json_text(struct json *j, const char *key, const char *value);
+void json_u64(struct json *j, const char *key, uint64_t value);
+void json_bool(struct json *j, const char *key, bool value);
+void json_null(struct json *j, const char *key);
+/* Microseconds as milliseconds with three decimals. */
+void json_ms(struct json *j, const char *key, uint64_t us);

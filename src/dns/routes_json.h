@@ -1,0 +1,16 @@
+#pragma once
+/*
+ * The routing table as JSON, with where each row comes from and how each server fares: what
+ * /dns/routes serves, and what `penstock routes` shows.
+ *
+ *   routes      zone, from, groups (name, from, where, servers by address), counters
+ *   servers     address, health, failures in a row, rtt_ms, last used, what it is spared for
+ *   left_out    servers of resolv.conf that are our own addresses
+ *   endpoints   names for which another group than the first is asked first, or none worked
+ *   cache       entries, bytes, max_bytes
+ */
+#include "base/buf.h"
+#include "dns/engine.h"
+
+/* now_ms: of the loop whose engines use s. out->failed when memory was out. */
+void dns_routes_json(struct dns_shared *s, uint64_t now_ms, struct buf *out);
