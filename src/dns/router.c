@@ -192,11 +192,38 @@ void dns_routes_unref(struct dns_routes *r)
     free(r);
 }
 
+/* Where in its wire form a name's labels begin, a bit each. */
+struct label_starts {
+    uint64_t bits[4];
+};
+
+static struct label_starts starts_of(const struct dns_name *name)
+{
+    struct label_starts s = { { 0 } };
+    for (size_t at = 0; at < name->n; at += 1 + (size_t)name->wire[at])
+        s.bits[at / 64] |= UINT64_C(1) << at % 64;
+    return s;
+}
+
+static bool ends_in(const struct dns_name *name, const struct label_starts *starts,
+                    const struct dns_name *zone)
+{
+    if (zone->n > name->n)
+        return false;
+    size_t at = name->n - zone->n;
+    return (starts->bits[at / 64] >> at % 64 & 1) != 0 &&
+           str_eq_nocase(str_of((const char *)name->wire + at, zone->n),
+                         str_of((const char *)zone->wire, zone->n));
+}
+
+/* Asked for every answer of the forwarder: few zones end where one of the name's labels begins. */
 const struct dns_route *dns_routes_find(const struct dns_routes *r, const struct dns_name *name)
 {
     const struct dns_route *best = NULL;
+    struct label_starts starts = starts_of(name);
     for (size_t i = 0; i < r->n; i++)
-        if ((best == NULL || r->v[i].zone.n > best->zone.n) && dns_name_is_in(name, &r->v[i].zone))
+        if ((best == NULL || r->v[i].zone.n > best->zone.n) &&
+            ends_in(name, &starts, &r->v[i].zone))
             best = &r->v[i];
     return best;
 }
