@@ -47,6 +47,22 @@ def setns(fd):
         raise OSError(err, os.strerror(err))
 
 
+def here():
+    """A descriptor of the network namespace in which this thread stands."""
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextlib.contextmanager
+def entered(fd):
+    back = here()
+    try:
+        setns(fd)
+        yield
+    finally:
+        setns(back)
+        os.close(back)
+
+
 class Host:
     """A network namespace with one interface, eth0. Processes and sockets are put into it by name."""
 
@@ -74,16 +90,9 @@ class Host:
     def ip(self):
         return self.addresses[0].split("/")[0]
 
-    @contextlib.contextmanager
     def enter(self):
         """This thread's new sockets (and children) belong to the host; undone on leaving."""
-        back = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(self.fd)
-            yield
-        finally:
-            setns(back)
-            os.close(back)
+        return entered(self.fd)
 
     def popen(self, args, **kw):
         with self.enter():
@@ -131,12 +140,14 @@ class Host:
 class Net:
     def __init__(self):
         self.hosts = {}
+        self.fd = here()  # where the bridge is
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", "lan", "type", "bridge")
         run("ip", "link", "set", "lan", "up")
 
     def host(self, name, *addresses):
-        self.hosts[name] = Host(self, name, list(addresses))
+        with entered(self.fd):
+            self.hosts[name] = Host(self, name, list(addresses))
         return self.hosts[name]
 
     def close(self):
@@ -145,3 +156,4 @@ class Net:
             host.holder.wait()
             os.close(host.fd)
         self.hosts.clear()
+        os.close(self.fd)

@@ -1,6 +1,7 @@
 """Whole-program tests. pytest starts itself again inside namespaces (see lab/net.py), builds the lab once and
 stands in the client's network: what a test opens here, the client opens."""
 
+import functools
 import os
 import sys
 import time
@@ -72,6 +73,14 @@ def start(world):
     starter = Starter(world)
     yield starter
     starter.stop()
+
+
+@pytest.fixture
+def forward(start):
+    """forward(SETTING=value ...) -> a `penstock dns` of the test's own, on port 53 of penstock's host."""
+    from lab.world import PENSTOCK
+    return functools.partial(start, args=("dns",), port=53, INTERNAL_REGISTRY_URL=None, LISTEN=None,
+                             DNS_LISTEN=f"{PENSTOCK}:53")
 
 
 @pytest.fixture
