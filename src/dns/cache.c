@@ -12,6 +12,8 @@ enum {
     KEY_BYTES = KEY_FIXED_BYTES + DNS_NAME_BYTES,
     BYTES_PER_BUCKET = 512,
     MAX_FAIL_S = 30,
+    MAX_SHARDS = 8,
+    SHARD_BYTES = 512 * 1024, /* at least: the largest answers are an eighth of it */
 };
 
 struct entry {
@@ -28,13 +30,19 @@ struct entry {
     uint8_t key[];
 };
 
-struct dns_cache {
-    pthread_mutex_t lock;
-    struct hash_key hash_key;
+/* A share of the entries, by hash, so that workers seldom meet at one lock. */
+struct shard {
+    _Alignas(64) pthread_mutex_t lock;
     size_t max_bytes, bytes, shielded_bytes, n;
     struct list probation, shielded; /* the most recently used first */
     size_t mask;
     struct entry **buckets;
+};
+
+struct dns_cache {
+    struct hash_key hash_key;
+    unsigned n_shards;
+    struct shard shards[MAX_SHARDS];
 };
 
 struct flat_key {
@@ -44,36 +52,45 @@ struct flat_key {
 
 static void flatten(const struct dns_cache_key *k, struct flat_key *flat)
 {
-    struct dns_name name = *k->name;
-    dns_name_lower(&name);
     memcpy(flat->bytes, &k->group, 8);
     memcpy(flat->bytes + 8, &k->type, 2);
     memcpy(flat->bytes + 10, &k->class, 2);
     flat->bytes[12] = (uint8_t)(k->dnssec_ok | k->checking_disabled << 1);
-    memcpy(flat->bytes + KEY_FIXED_BYTES, name.wire, name.n);
-    flat->n = (uint16_t)(KEY_FIXED_BYTES + name.n);
+    for (unsigned i = 0; i < k->name->n; i++)
+        flat->bytes[KEY_FIXED_BYTES + i] = (uint8_t)ascii_lower((char)k->name->wire[i]);
+    flat->n = (uint16_t)(KEY_FIXED_BYTES + k->name->n);
+}
+
+static bool shard_init(struct shard *c, size_t max_bytes)
+{
+    size_t n_buckets = 64;
+    while (n_buckets < max_bytes / BYTES_PER_BUCKET)
+        n_buckets *= 2;
+    pthread_mutex_init(&c->lock, NULL);
+    list_init(&c->probation);
+    list_init(&c->shielded);
+    c->mask = n_buckets - 1;
+    c->max_bytes = max_bytes;
+    c->buckets = calloc(n_buckets, sizeof(struct entry *));
+    return c->buckets != NULL;
 }
 
 struct dns_cache *dns_cache_new(size_t max_bytes)
 {
-    struct dns_cache *c = calloc(1, sizeof *c);
+    struct dns_cache *c = aligned_alloc(_Alignof(struct dns_cache), sizeof *c);
     if (c == NULL)
         return NULL;
-    size_t n_buckets = 64;
-    while (n_buckets < max_bytes / BYTES_PER_BUCKET)
-        n_buckets *= 2;
-    c->buckets = calloc(n_buckets, sizeof(struct entry *));
-    if (c->buckets == NULL || getrandom(&c->hash_key, sizeof c->hash_key, 0) < 0) {
-        free(c->buckets);
-        free(c);
-        return NULL;
-    }
-    pthread_mutex_init(&c->lock, NULL);
-    c->mask = n_buckets - 1;
-    c->max_bytes = max_bytes;
-    list_init(&c->probation);
-    list_init(&c->shielded);
-    return c;
+    memset(c, 0, sizeof *c);
+    bool ok = getrandom(&c->hash_key, sizeof c->hash_key, 0) > 0;
+    unsigned n_shards = 1;
+    while (n_shards < MAX_SHARDS && max_bytes / (2 * n_shards) >= SHARD_BYTES)
+        n_shards *= 2;
+    for (; c->n_shards < n_shards && ok; c->n_shards++)
+        ok = shard_init(&c->shards[c->n_shards], max_bytes / n_shards);
+    if (ok)
+        return c;
+    dns_cache_free(c);
+    return NULL;
 }
 
 static size_t entry_bytes(const struct entry *e)
@@ -81,7 +98,7 @@ static size_t entry_bytes(const struct entry *e)
     return sizeof *e + e->key_n + (e->set != NULL ? dns_set_bytes(e->set) : 0);
 }
 
-static void count(struct dns_cache *c, const struct entry *e, bool is_added)
+static void count(struct shard *c, const struct entry *e, bool is_added)
 {
     size_t bytes = entry_bytes(e);
     c->bytes = is_added ? c->bytes + bytes : c->bytes - bytes;
@@ -89,7 +106,7 @@ static void count(struct dns_cache *c, const struct entry *e, bool is_added)
         c->shielded_bytes = is_added ? c->shielded_bytes + bytes : c->shielded_bytes - bytes;
 }
 
-static void drop(struct dns_cache *c, struct entry *e)
+static void drop(struct shard *c, struct entry *e)
 {
     struct entry **at = &c->buckets[e->hash & c->mask];
     while (*at != e)
@@ -102,16 +119,22 @@ static void drop(struct dns_cache *c, struct entry *e)
     free(e);
 }
 
-void dns_cache_free(struct dns_cache *c)
+static void shard_done(struct shard *c)
 {
-    if (c == NULL)
-        return;
     LIST_EACH (it, after, &c->probation)
         drop(c, LIST_ENTRY(it, struct entry, node));
     LIST_EACH (it, after, &c->shielded)
         drop(c, LIST_ENTRY(it, struct entry, node));
     pthread_mutex_destroy(&c->lock);
     free(c->buckets);
+}
+
+void dns_cache_free(struct dns_cache *c)
+{
+    if (c == NULL)
+        return;
+    for (unsigned i = 0; i < c->n_shards; i++)
+        shard_done(&c->shards[i]);
     free(c);
 }
 
@@ -120,7 +143,13 @@ static uint64_t hash_of(const struct dns_cache *c, const struct flat_key *k)
     return hash_bytes(&c->hash_key, str_of((const char *)k->bytes, k->n));
 }
 
-static struct entry *find(struct dns_cache *c, const struct flat_key *k, uint64_t hash)
+/* Buckets take the low bits. */
+static struct shard *shard_of(struct dns_cache *cache, uint64_t hash)
+{
+    return &cache->shards[(hash >> 56) % cache->n_shards];
+}
+
+static struct entry *find(struct shard *c, const struct flat_key *k, uint64_t hash)
 {
     struct entry *e = c->buckets[hash & c->mask];
     while (e != NULL &&
@@ -135,7 +164,7 @@ static struct entry *oldest(struct list *head)
 }
 
 /* Hit again: protected, up to four fifths of the room. */
-static void shield(struct dns_cache *c, struct entry *e)
+static void shield(struct shard *c, struct entry *e)
 {
     list_remove(&e->node);
     list_push_front(&c->shielded, &e->node);
@@ -152,7 +181,7 @@ static void shield(struct dns_cache *c, struct entry *e)
     }
 }
 
-static void make_room_in(struct dns_cache *c, struct list *head, const struct entry *but)
+static void make_room_in(struct shard *c, struct list *head, const struct entry *but)
 {
     for (struct list *it = head->prev, *newer; it != head && c->bytes > c->max_bytes; it = newer) {
         newer = it->prev;
@@ -162,15 +191,14 @@ static void make_room_in(struct dns_cache *c, struct list *head, const struct en
     }
 }
 
-static void make_room(struct dns_cache *c, const struct entry *but)
+static void make_room(struct shard *c, const struct entry *but)
 {
     make_room_in(c, &c->probation, but);
     make_room_in(c, &c->shielded, but);
 }
 
-static struct entry *find_or_add(struct dns_cache *c, const struct flat_key *k)
+static struct entry *find_or_add(struct shard *c, const struct flat_key *k, uint64_t hash)
 {
-    uint64_t hash = hash_of(c, k);
     struct entry *e = find(c, k, hash);
     if (e != NULL)
         return e;
@@ -198,13 +226,14 @@ static bool wants_refresh(const struct entry *e, uint64_t now_ms)
            (e->fresh_until_ms - now_ms) * 10 <= (uint64_t)e->set->ttl_s * 1000;
 }
 
-void dns_cache_get(struct dns_cache *c, const struct dns_cache_key *k, uint64_t now_ms,
+void dns_cache_get(struct dns_cache *cache, const struct dns_cache_key *k, uint64_t now_ms,
                    uint64_t epoch, struct dns_cache_hit *hit)
 {
     *hit = (struct dns_cache_hit){ .state = DNS_CACHE_NONE };
     struct flat_key flat;
     flatten(k, &flat);
-    uint64_t hash = hash_of(c, &flat);
+    uint64_t hash = hash_of(cache, &flat);
+    struct shard *c = shard_of(cache, hash);
     pthread_mutex_lock(&c->lock);
     struct entry *e = find(c, &flat, hash);
     if (e != NULL && e->set != NULL && now_ms < e->fresh_until_ms) {
@@ -222,13 +251,14 @@ void dns_cache_get(struct dns_cache *c, const struct dns_cache_key *k, uint64_t 
     pthread_mutex_unlock(&c->lock);
 }
 
-bool dns_cache_get_stale(struct dns_cache *c, const struct dns_cache_key *k, uint64_t now_ms,
+bool dns_cache_get_stale(struct dns_cache *cache, const struct dns_cache_key *k, uint64_t now_ms,
                          struct dns_cache_hit *hit)
 {
     *hit = (struct dns_cache_hit){ .state = DNS_CACHE_NONE };
     struct flat_key flat;
     flatten(k, &flat);
-    uint64_t hash = hash_of(c, &flat);
+    uint64_t hash = hash_of(cache, &flat);
+    struct shard *c = shard_of(cache, hash);
     pthread_mutex_lock(&c->lock);
     struct entry *e = find(c, &flat, hash);
     if (e != NULL && e->set != NULL && e->set->outcome == DNS_ANSWERED &&
@@ -245,13 +275,15 @@ bool dns_cache_get_stale(struct dns_cache *c, const struct dns_cache_key *k, uin
     return hit->set != NULL;
 }
 
-void dns_cache_put(struct dns_cache *c, const struct dns_cache_key *k, struct dns_set *set,
+void dns_cache_put(struct dns_cache *cache, const struct dns_cache_key *k, struct dns_set *set,
                    uint32_t stale_s, uint64_t now_ms)
 {
     struct flat_key flat;
     flatten(k, &flat);
+    uint64_t hash = hash_of(cache, &flat);
+    struct shard *c = shard_of(cache, hash);
     pthread_mutex_lock(&c->lock);
-    struct entry *e = find_or_add(c, &flat);
+    struct entry *e = find_or_add(c, &flat, hash);
     if (e != NULL) {
         count(c, e, false);
         dns_set_unref(e->set);
@@ -268,13 +300,15 @@ void dns_cache_put(struct dns_cache *c, const struct dns_cache_key *k, struct dn
     pthread_mutex_unlock(&c->lock);
 }
 
-void dns_cache_fail(struct dns_cache *c, const struct dns_cache_key *k, enum dns_outcome outcome,
-                    uint64_t now_ms, uint64_t epoch)
+void dns_cache_fail(struct dns_cache *cache, const struct dns_cache_key *k,
+                    enum dns_outcome outcome, uint64_t now_ms, uint64_t epoch)
 {
     struct flat_key flat;
     flatten(k, &flat);
+    uint64_t hash = hash_of(cache, &flat);
+    struct shard *c = shard_of(cache, hash);
     pthread_mutex_lock(&c->lock);
-    struct entry *e = find_or_add(c, &flat);
+    struct entry *e = find_or_add(c, &flat, hash);
     if (e != NULL) {
         /* RFC 9520 section 3.2: at least a second, backing off. */
         bool goes_on = e->fail_s > 0 && e->fail_epoch == epoch;
@@ -289,18 +323,24 @@ void dns_cache_fail(struct dns_cache *c, const struct dns_cache_key *k, enum dns
     pthread_mutex_unlock(&c->lock);
 }
 
-size_t dns_cache_bytes(struct dns_cache *c)
+size_t dns_cache_bytes(struct dns_cache *cache)
 {
-    pthread_mutex_lock(&c->lock);
-    size_t bytes = c->bytes;
-    pthread_mutex_unlock(&c->lock);
+    size_t bytes = 0;
+    for (unsigned i = 0; i < cache->n_shards; i++) {
+        pthread_mutex_lock(&cache->shards[i].lock);
+        bytes += cache->shards[i].bytes;
+        pthread_mutex_unlock(&cache->shards[i].lock);
+    }
     return bytes;
 }
 
-size_t dns_cache_n(struct dns_cache *c)
+size_t dns_cache_n(struct dns_cache *cache)
 {
-    pthread_mutex_lock(&c->lock);
-    size_t n = c->n;
-    pthread_mutex_unlock(&c->lock);
+    size_t n = 0;
+    for (unsigned i = 0; i < cache->n_shards; i++) {
+        pthread_mutex_lock(&cache->shards[i].lock);
+        n += cache->shards[i].n;
+        pthread_mutex_unlock(&cache->shards[i].lock);
+    }
     return n;
 }

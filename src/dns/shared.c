@@ -22,7 +22,7 @@ struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
     atomic_init(&s->is_watched, false);
     atomic_init(&s->epoch, 1);
     atomic_init(&s->generation, 1);
-    s->cache = dns_cache_new(DNS_CACHE_BYTES);
+    s->cache = dns_cache_new(conf->dns_cache_bytes > 0 ? conf->dns_cache_bytes : DNS_CACHE_BYTES);
     if (s->cache == NULL || getrandom(&s->hash_key, sizeof s->hash_key, 0) < 0 ||
         !dns_watch_read_first(s)) {
         fault_set(f, FAULT_NO_MEMORY, "dns", NULL);
