@@ -34,11 +34,14 @@ const char *dns_outcome_text(
 struct dns_try {
     struct addr server;
     uint8_t group; /* index in the route */
+    uint8_t hop;   /* 0: asked for the name; else for an alias's target on a route of its own */
     uint16_t type;
     uint8_t outcome; /* enum dns_outcome */
     bool by_tcp;
     bool from_cache; /* known from a moment ago: nothing was sent */
+    bool is_pending; /* no reply yet when the lookup ended */
     uint32_t took_us;
+    const char *group_name; /* static text */
 };
 
 enum dns_source {
@@ -62,6 +65,8 @@ struct dns_explain {
     struct dns_try tries[DNS_MAX_TRIES]; /* the first ones; n_more beyond */
     unsigned n_more;
     unsigned n_cnames;
+    unsigned n_hops;       /* targets of aliases that were asked for on a route of their own */
+    struct dns_name alias; /* the last of them; n is 0 without any */
     uint32_t took_us;
 };
 

@@ -43,6 +43,11 @@ static bool push_walk(struct dns_lookup *l, const struct dns_name *name)
     struct dns_shared *s = l->engine->shared;
     w->before = l->walk;
     w->name = *name;
+    if (w->before != NULL) {
+        w->hop = w->before->hop + 1;
+        l->explain->n_hops = w->hop;
+        l->explain->alias = *name;
+    }
     w->route = dns_routes_find(l->routes, name);
     pthread_mutex_lock(&s->lock);
     unsigned first = dns_memory_group(&s->memory, w->route, name, lookup_now_ms(l));
@@ -85,6 +90,8 @@ static void explain_cached(struct dns_lookup *l, const struct dns_leg *leg,
         return;
     struct dns_try t = { .server = group_of(leg->walk, at)->servers[0]->addr,
                          .group = (uint8_t)leg->walk->order[at],
+                         .group_name = group_of(leg->walk, at)->name,
+                         .hop = (uint8_t)leg->walk->hop,
                          .type = type,
                          .outcome = (uint8_t)wait->outcome,
                          .from_cache = true };
@@ -96,7 +103,7 @@ static void on_wait_done(struct dns_wait *wait, const struct dns_query *q)
     struct dns_leg *leg = wait->owner;
     struct dns_lookup *l = leg->lookup;
     if (l->is_running)
-        dns_query_explain(q, l->explain);
+        dns_query_explain(q, leg->walk->hop, l->explain);
     leg->n_pending--;
     l->is_all_cached = false;
     advance(l);
@@ -142,6 +149,8 @@ static void note(struct dns_lookup *l, const struct dns_leg *leg, enum dns_outco
     unsigned at = (unsigned)(leg - leg->walk->legs);
     struct dns_try t = { .server = group_of(leg->walk, at)->servers[0]->addr,
                          .group = (uint8_t)leg->walk->order[at],
+                         .group_name = group_of(leg->walk, at)->name,
+                         .hop = (uint8_t)leg->walk->hop,
                          .type = l->types[0],
                          .outcome = (uint8_t)outcome,
                          .from_cache = true };

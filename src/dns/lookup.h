@@ -37,6 +37,7 @@ struct dns_walk {
     bool is_over;     /* no further group, whatever is left */
     bool is_grace_over;
     struct dns_leg legs[DNS_MAX_GROUPS]; /* by place in order */
+    unsigned hop;                        /* walks before it */
     unsigned at;                         /* the leg that answered, or led to the next walk */
     uint32_t ttl_s;                      /* of what led to the next walk */
 };

@@ -132,7 +132,7 @@ void lookup_explain_pending(struct dns_lookup *l)
         for (unsigned i = 0; i < w->n_started; i++)
             for (unsigned t = 0; t < w->n_types; t++)
                 if (w->legs[i].waits[t].query != NULL)
-                    dns_query_explain(w->legs[i].waits[t].query, l->explain);
+                    dns_query_explain(w->legs[i].waits[t].query, w->hop, l->explain);
 }
 
 void lookup_deliver_answer(struct dns_lookup *l, unsigned at)

@@ -16,21 +16,34 @@ void dns_explain_add(struct dns_explain *x, const struct dns_try *t)
         x->tries[x->n_tries++] = *t;
 }
 
-void dns_query_explain(const struct dns_query *q, struct dns_explain *x)
+static struct dns_try try_of(const struct dns_query *q, const struct dns_exchange *x,
+                             enum dns_outcome outcome)
 {
-    for (unsigned i = 0; i < q->n_tries; i++)
-        dns_explain_add(x, &q->tries[i]);
+    return (struct dns_try){
+        .server = x->server->addr,
+        .group = (uint8_t)(q->group - q->route->groups),
+        .group_name = q->group->name,
+        .type = q->ask.question.type,
+        .outcome = (uint8_t)outcome,
+        .by_tcp = x->by_tcp,
+        .took_us = (uint32_t)(io_now_us() - x->started_us),
+    };
+}
+
+void dns_query_explain(const struct dns_query *q, unsigned hop, struct dns_explain *x)
+{
+    for (unsigned i = 0; i < q->n_tries; i++) {
+        struct dns_try t = q->tries[i];
+        t.hop = (uint8_t)hop;
+        dns_explain_add(x, &t);
+    }
     x->n_more += q->n_more;
     for (unsigned i = 0; i < q->n_attempts; i++) {
-        const struct dns_exchange *a = q->attempts[i];
-        if (a == NULL)
+        if (q->attempts[i] == NULL)
             continue;
-        struct dns_try t = { .server = a->server->addr,
-                             .group = (uint8_t)(q->group - q->route->groups),
-                             .type = q->ask.question.type,
-                             .outcome = DNS_TIMED_OUT,
-                             .by_tcp = a->by_tcp,
-                             .took_us = (uint32_t)(io_now_us() - a->started_us) };
+        struct dns_try t = try_of(q, q->attempts[i], DNS_TIMED_OUT);
+        t.is_pending = true;
+        t.hop = (uint8_t)hop;
         dns_explain_add(x, &t);
     }
 }
@@ -41,14 +54,7 @@ void query_add_try(struct dns_query *q, const struct dns_exchange *x, enum dns_o
         q->n_more++;
         return;
     }
-    q->tries[q->n_tries++] = (struct dns_try){
-        .server = x->server->addr,
-        .group = (uint8_t)(q->group - q->route->groups),
-        .type = q->ask.question.type,
-        .outcome = (uint8_t)outcome,
-        .by_tcp = x->by_tcp,
-        .took_us = (uint32_t)(io_now_us() - x->started_us),
-    };
+    q->tries[q->n_tries++] = try_of(q, x, outcome);
 }
 
 static void release(struct dns_query *q)

@@ -3,6 +3,7 @@
 #include "dns/counts.h"
 #include "dns/routes_json.h"
 #include "obs/metrics.h"
+#include "server/admin_lookup.h"
 
 static bool start_metrics(struct admin *a, struct page *p, struct str query)
 {
@@ -19,12 +20,19 @@ static bool start_routes(struct admin *a, struct page *p, struct str query)
     return true;
 }
 
+static bool start_lookup(struct admin *a, struct page *p, struct str query)
+{
+    p->type = STR("application/json");
+    return admin_lookup_start(a->loop, a->engine, p, query);
+}
+
 static const struct row {
     struct str path;
     bool (*start)(struct admin *a, struct page *p, struct str query);
 } rows[] = {
     { STR_INIT("/metrics"), start_metrics },
     { STR_INIT("/dns/routes"), start_routes },
+    { STR_INIT("/dns/lookup"), start_lookup },
 };
 
 static const struct row *find(struct str path)
@@ -45,8 +53,10 @@ static bool start(void *arg, struct page *p, struct str path, struct str query)
     return find(path)->start(arg, p, query);
 }
 
+/* Only a lookup is ever under way. */
 static void cancel(void *arg, struct page *p)
 {
+    admin_lookup_cancel(p);
 }
 
 void admin_init(struct admin *a, struct io_loop *loop, struct dns_shared *shared,
