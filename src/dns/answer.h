@@ -26,6 +26,7 @@ enum dns_outcome {
     DNS_NOT_CONNECTABLE, /* answered, but no address accepted a connection */
     DNS_OVER_BUDGET,     /* not asked: the packets that it may get in a second are spent */
     DNS_AVOIDED,         /* not asked: nothing was to be sent */
+    DNS_LOOPS,           /* not asked: it would ask us */
     N_DNS_OUTCOMES
 };
 const char *dns_outcome_text(

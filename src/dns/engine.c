@@ -1,5 +1,6 @@
 #include "dns/dial.h"
 #include "dns/flight.h"
+#include "dns/loop.h"
 #include "dns/probe.h"
 #include "dns/query.h"
 #include "dns/shared.h"
@@ -22,6 +23,7 @@ struct dns_engine *dns_engine_new(struct io_loop *loop, struct dns_shared *share
     for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
         list_init(&e->queries[i]);
     list_init(&e->probes);
+    list_init(&e->marks);
     list_init(&e->inbox);
     atomic_fetch_add(&shared->n_engines, 1);
     dns_probe_init(e);
@@ -45,6 +47,7 @@ void dns_engine_free(struct dns_engine *e)
         atomic_store(&e->shared->is_watched, false);
     }
     dns_probe_done(e);
+    dns_loop_done(e);
     for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
         while (!list_is_empty(&e->queries[i]))
             dns_query_abort(LIST_ENTRY(e->queries[i].next, struct dns_query, node));
@@ -81,6 +84,7 @@ const char *dns_event_name(enum dns_event_kind kind)
         [DNS_EVENT_SERVER_SUSPECT] = "dns_server_suspect",
         [DNS_EVENT_SERVER_WELL] = "dns_server_well",
         [DNS_EVENT_GROUP_SWITCHED] = "dns_group_switched",
+        [DNS_EVENT_LOOP] = "dns_loop",
         [DNS_EVENT_RESOLV_CONF] = "resolv_conf_read",
         [DNS_EVENT_RESOLV_CONF_KEPT] = "resolv_conf_kept",
         [DNS_EVENT_HOSTS] = "hosts_read",

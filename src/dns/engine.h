@@ -39,6 +39,7 @@ enum dns_event_kind {
     DNS_EVENT_SERVER_SUSPECT,   /* three failures in a row: asked last, probed */
     DNS_EVENT_SERVER_WELL,      /* it answers again */
     DNS_EVENT_GROUP_SWITCHED,   /* another group is asked first for this endpoint */
+    DNS_EVENT_LOOP,             /* a server asks us what we ask it: left out for the zone */
     DNS_EVENT_RESOLV_CONF,      /* read anew */
     DNS_EVENT_RESOLV_CONF_KEPT, /* empty or unreadable: the last good one is kept */
     DNS_EVENT_HOSTS,
@@ -47,8 +48,8 @@ enum dns_event_kind {
 };
 struct dns_event {
     enum dns_event_kind kind;
-    const struct addr *server;   /* SERVER_* */
-    const struct dns_name *name; /* GROUP_SWITCHED: the endpoint */
+    const struct addr *server;   /* SERVER_*, LOOP */
+    const struct dns_name *name; /* GROUP_SWITCHED: the endpoint; LOOP: what was asked */
     const char *group;           /* GROUP_SWITCHED: its new group */
     const char *path;            /* RESOLV_CONF*, HOSTS* */
     unsigned n;                  /* servers, or names, that were read */

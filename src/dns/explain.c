@@ -20,6 +20,7 @@ const char *dns_outcome_text(enum dns_outcome o)
         [DNS_NOT_CONNECTABLE] = "addresses that do not accept a connection",
         [DNS_OVER_BUDGET] = "not asked: over the packet budget",
         [DNS_AVOIDED] = "not asked",
+        [DNS_LOOPS] = "not asked (it asks us: a loop)",
     };
     return o < N_DNS_OUTCOMES ? texts[o] : "?";
 }
@@ -82,6 +83,8 @@ static int write_try(const struct dns_explain *x, unsigned at, char *text, size_
     const char *what = dns_outcome_text(t->outcome);
     if (t->outcome == DNS_SINKHOLE || t->outcome == DNS_NOT_CONNECTABLE)
         return snprintf(text, bytes, "%s gave %s", who, what);
+    if (t->outcome == DNS_LOOPS)
+        return snprintf(text, bytes, "%s %s", who, what);
     if (t->from_cache)
         return snprintf(text, bytes, "%s %s a moment ago", who, what);
     char took[24];

@@ -1,6 +1,6 @@
 #include "dns/forward.h"
 
-#include "dns/shared.h"
+#include "dns/loop.h"
 
 /* dns_lookup.accept: is it of use to whoever asked? */
 static bool accept_sets(struct dns_lookup *l, const struct dns_route *route,
@@ -53,6 +53,9 @@ static void on_looked_up(struct dns_lookup *l)
         f->outcome = f->parts[f->n_parts - 1].set->outcome;
     else
         f->n_parts = 0;
+    if (f->finds_loops)
+        dns_loop_suspect(f->engine, dns_routes_find(l->routes, &f->ask.question.name), &f->ask,
+                         &f->explain);
     tell(f);
 }
 

@@ -16,6 +16,7 @@ struct dns_forward {
     void (*on_done)(struct dns_forward *f);
     struct dns_ask ask; /* what is asked: set before */
     enum dns_join join; /* DNS_JOIN_CACHED: nothing is sent, an answer past its time will do */
+    bool finds_loops;   /* it is a client's: a server's silence may be a circle (loop.h) */
     /*
      * The result. ANSWERED, NODATA, NXDOMAIN: parts, in order, make up the answer; they are
      * referenced until dns_forward_done. Anything else: there is no answer, and explain says why.

@@ -1,5 +1,6 @@
 #include "dns/front_impl.h"
 
+#include "dns/loop.h"
 #include "dns/quick.h"
 #include "dns/shared.h"
 #include "obs/metrics.h"
@@ -69,6 +70,11 @@ enum front_verdict front_serve(struct dns_front *f, const struct dns_request *re
         return verdict_of(replied, out, start);
     struct dns_ask ask = ask_of(request);
     struct dns_cache_hit hit;
+    if (dns_loop_is_mark(&ask.question.name) && dns_loop_seen(f->engine, &ask.question.name)) {
+        replied = dns_reply_error(out, max_bytes, request, DNS_REFUSED, DNS_EDE_OTHER,
+                                  STR("a loop: this question is our own"));
+        return verdict_of(replied, out, start);
+    }
     if (!dns_quick_find(f->engine, &ask, &hit))
         return FRONT_TO_ASK;
     replied = dns_reply_set(out, max_bytes, request, hit.set, hit.set->ttl_s - hit.ttl_s);
@@ -242,6 +248,7 @@ enum front_verdict front_ask(struct dns_front *f, const struct dns_request *requ
     q->forward.on_done = on_forward_done;
     q->forward.ask = ask_of(request);
     q->forward.join = q->is_over_limit ? DNS_JOIN_CACHED : DNS_JOIN_USUAL;
+    q->forward.finds_loops = true;
     /* Loopback is everybody on this host, the server that we ask and a client that asks us. */
     bool is_local = addr_classify(peer) == ADDR_LOOPBACK;
     dns_forward_start(&q->forward, f->engine, is_local ? NULL : &q->peer);

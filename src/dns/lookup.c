@@ -1,5 +1,6 @@
 #include "dns/lookup_impl.h"
 
+#include "dns/dial.h"
 #include "dns/probe.h"
 #include "obs/metrics.h"
 
@@ -26,13 +27,23 @@ static void pop_walk(struct dns_lookup *l)
     free(w);
 }
 
-/* It asks us: what we ask it, it would ask us again. */
+/* It asks us: what we ask it, it would ask us again. An address of this host may be anybody's. */
 static bool has_server_at(const struct dns_group *g, const struct addr *asker)
 {
     for (unsigned i = 0; asker != NULL && i < g->n_servers; i++)
         if (addr_ip_eq(&g->servers[i]->addr, asker))
-            return true;
+            return !dns_is_host_address(asker);
     return false;
+}
+
+static void note_loop(struct dns_lookup *l, const struct dns_route *route, unsigned group)
+{
+    struct dns_try t = { .server = route->groups[group].servers[0]->addr,
+                         .group = (uint8_t)group,
+                         .type = l->types[0],
+                         .outcome = DNS_LOOPS,
+                         .from_cache = true };
+    dns_explain_add(l->explain, &t);
 }
 
 static bool push_walk(struct dns_lookup *l, const struct dns_name *name)
@@ -52,9 +63,12 @@ static bool push_walk(struct dns_lookup *l, const struct dns_name *name)
     pthread_mutex_lock(&s->lock);
     unsigned first = dns_memory_group(&s->memory, w->route, name, lookup_now_ms(l));
     pthread_mutex_unlock(&s->lock);
-    for (unsigned g = 0; g < w->route->n_groups; g++)
+    for (unsigned g = 0; g < w->route->n_groups; g++) {
         if (!has_server_at(&w->route->groups[g], l->asker))
             w->order[w->n_order++] = g;
+        else
+            note_loop(l, w->route, g);
+    }
     for (unsigned i = 1; i < w->n_order && w->order[0] != first; i++)
         if (w->order[i] == first) {
             memmove(&w->order[1], &w->order[0], i * sizeof w->order[0]);

@@ -161,8 +161,24 @@ static void remember_sample(struct dns_query *q, struct dns_server *server)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* All of them are left out. */
+static void end_without_servers(struct dns_query *q)
+{
+    q->worst = DNS_LOOPS;
+    q->tries[q->n_tries++] = (struct dns_try){ .server = q->group->servers[0]->addr,
+                                               .group = (uint8_t)(q->group - q->route->groups),
+                                               .type = q->ask.question.type,
+                                               .outcome = DNS_LOOPS,
+                                               .from_cache = true };
+    io_timer_arm(q->engine->loop, &q->end, 0);
+}
+
 void query_send_next(struct dns_query *q)
 {
+    if (q->n_order == 0) {
+        end_without_servers(q);
+        return;
+    }
     while (q->is_out[q->at] || (q->round > 0 && q->at >= q->n_order - q->n_suspects))
         if (++q->at == q->n_order) {
             q->at = 0;
@@ -220,6 +236,8 @@ static void order_servers(struct dns_query *q, uint64_t now_ms)
     for (unsigned rank = 0; rank < 3; rank++)
         for (unsigned i = 0; i < q->group->n_servers; i++) {
             const struct dns_server *server = q->group->servers[i];
+            if (dns_server_is_left_out(server, q->route->zone_hash, now_ms))
+                continue;
             bool is_avoided = dns_server_is_avoided(server, q->route->zone_hash, now_ms);
             unsigned its = server->is_suspect ? 2 : is_avoided ? 1 : 0;
             if (its != rank)

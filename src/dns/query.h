@@ -78,7 +78,8 @@ void dns_query_refresh(struct dns_engine *e, struct dns_routes *routes,
                        const struct dns_route *route, unsigned group, const struct dns_ask *ask);
 /* Stops waiting and gives the set back; harmless on a waiter that does not wait. */
 void dns_wait_cancel(struct dns_wait *w);
-/* What the servers did so far, added to x with this hop; those that have not answered count as silent. */
+/* What the servers did so far, added to x with this hop; those that have not answered count as
+ * silent. */
 void dns_query_explain(const struct dns_query *q, unsigned hop, struct dns_explain *x);
 
 /* Another worker's query for the same question ended, or left: for dns/flight. */

@@ -97,7 +97,7 @@ bool dns_server_claim_probe(struct dns_server *s, uint64_t now_ms)
     return true;
 }
 
-void dns_server_avoid(struct dns_server *s, uint64_t zone, uint64_t now_ms)
+static void avoid(struct dns_server *s, uint64_t zone, uint64_t until_ms, bool is_left_out)
 {
     unsigned at = 0;
     for (unsigned i = 0; i < DNS_MAX_AVOIDED_ZONES; i++) {
@@ -109,13 +109,34 @@ void dns_server_avoid(struct dns_server *s, uint64_t zone, uint64_t now_ms)
             at = i;
     }
     s->avoided[at].zone = zone;
-    s->avoided[at].until_ms = now_ms + DNS_AVOID_MS;
+    s->avoided[at].until_ms = until_ms;
+    s->avoided[at].is_left_out = is_left_out;
+}
+
+void dns_server_avoid(struct dns_server *s, uint64_t zone, uint64_t now_ms)
+{
+    if (!dns_server_is_left_out(s, zone, now_ms))
+        avoid(s, zone, now_ms + DNS_AVOID_MS, false);
 }
 
 bool dns_server_is_avoided(const struct dns_server *s, uint64_t zone, uint64_t now_ms)
 {
     for (unsigned i = 0; i < DNS_MAX_AVOIDED_ZONES; i++)
         if (s->avoided[i].zone == zone && now_ms < s->avoided[i].until_ms)
+            return true;
+    return false;
+}
+
+void dns_server_leave_out(struct dns_server *s, uint64_t zone, uint64_t now_ms)
+{
+    avoid(s, zone, now_ms + DNS_LOOP_OUT_MS, true);
+}
+
+bool dns_server_is_left_out(const struct dns_server *s, uint64_t zone, uint64_t now_ms)
+{
+    for (unsigned i = 0; i < DNS_MAX_AVOIDED_ZONES; i++)
+        if (s->avoided[i].is_left_out && s->avoided[i].zone == zone &&
+            now_ms < s->avoided[i].until_ms)
             return true;
     return false;
 }

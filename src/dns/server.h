@@ -19,6 +19,7 @@ enum {
     DNS_MIN_HEDGE_MS = 50,        /* 3 x RTT of a cached answer says nothing about a fresh one */
     DNS_MIN_GROUP_HEDGE_MS = 150, /* dearer: another group may know other addresses */
     DNS_AVOID_MS = 5000,
+    DNS_LOOP_OUT_MS = 300 * 1000, /* then it may have been mended */
     DNS_EDNS_OFF_MS = 600 * 1000,
     DNS_BUDGET_PER_S = 400, /* where no setting says otherwise */
     DNS_MAX_BUDGET_PER_S = 1000000,
@@ -45,7 +46,10 @@ struct dns_server {
     struct {
         uint64_t zone; /* 0: free */
         uint64_t until_ms;
+        bool is_left_out;
     } avoided[DNS_MAX_AVOIDED_ZONES];
+    /* dns/loop.h: the mark it was sent */
+    uint64_t loop_asked_ms, loop_nonce, loop_zone;
     struct dns_server_counts counts; /* without the lock */
 };
 
@@ -72,6 +76,9 @@ unsigned dns_probe_wait_ms(unsigned step);
 /* SERVFAIL, REFUSED and the like for a zone (its hash): others are asked first for a while. */
 void dns_server_avoid(struct dns_server *s, uint64_t zone, uint64_t now_ms);
 bool dns_server_is_avoided(const struct dns_server *s, uint64_t zone, uint64_t now_ms);
+/* It asks us what we ask it for this zone: not asked at all for DNS_LOOP_OUT_MS. */
+void dns_server_leave_out(struct dns_server *s, uint64_t zone, uint64_t now_ms);
+bool dns_server_is_left_out(const struct dns_server *s, uint64_t zone, uint64_t now_ms);
 
 bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms);
 

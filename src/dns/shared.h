@@ -57,6 +57,7 @@ struct dns_engine {
     struct list queries[DNS_QUERY_BUCKETS]; /* in flight, by question: equal ones are one */
     struct list inbox;                      /* of landings, under the lock of shared */
     struct list probes;
+    struct list marks;           /* dns/loop.h */
     struct io_timer probe_timer; /* ticks while there is something to probe */
     struct dns_watch *watch;     /* in the first engine */
     /* Those of shared as of generation: dns_engine_update. Referenced. */

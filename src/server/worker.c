@@ -57,7 +57,7 @@ static void log_server(enum log_level level, const struct dns_event *e, const ch
 
 static void on_dns_event(void *arg, const struct dns_event *e)
 {
-    char name[DNS_NAME_TEXT_BYTES];
+    char name[DNS_NAME_TEXT_BYTES], server[ADDR_TEXT_BYTES];
     switch (e->kind) {
     case DNS_EVENT_SERVER_SUSPECT:
         log_server(LOG_WARNING, e, "failed three times in a row: it is asked last, and probed");
@@ -68,6 +68,12 @@ static void on_dns_event(void *arg, const struct dns_event *e)
     case DNS_EVENT_GROUP_SWITCHED:
         log_event(LOG_WARNING, dns_event_name(e->kind), "%s is asked of the %s servers first now",
                   dns_name_text(e->name, name), e->group);
+        break;
+    case DNS_EVENT_LOOP:
+        log_event(
+            LOG_WARNING, dns_event_name(e->kind),
+            "DNS server %s asks us what we ask it for %s: left out for this zone for five minutes",
+            addr_text(e->server, server), dns_name_text(e->name, name));
         break;
     case DNS_EVENT_RESOLV_CONF:
     case DNS_EVENT_HOSTS:
