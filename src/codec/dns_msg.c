@@ -49,6 +49,20 @@ static bool options_are_whole(struct str options)
     return true;
 }
 
+bool dns_edns_option(const struct dns_edns *edns, uint16_t code, struct str *out)
+{
+    struct str left = edns->options;
+    while (left.n >= 4) {
+        size_t n = u16_at(left, 2);
+        if (u16_at(left, 0) == code) {
+            *out = str_of(left.p + 4, n);
+            return true;
+        }
+        left = str_from(left, 4 + n);
+    }
+    return false;
+}
+
 /* RFC 6891 section 6.1: class is the UDP size, TTL holds rcode, version and flags. */
 static bool take_opt(struct dns_msg *m, const struct dns_rr *rr, uint32_t ttl, size_t owner_n)
 {

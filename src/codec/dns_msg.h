@@ -30,6 +30,8 @@ enum dns_type {
     DNS_AXFR = 252,
     DNS_ANY = 255,
 };
+enum dns_option { DNS_OPTION_COOKIE = 10, DNS_OPTION_ERROR = 15 };
+enum { DNS_COOKIE_BYTES = 40 };
 enum { DNS_CLASS_IN = 1, DNS_CLASS_CH = 3, DNS_CLASS_ANY = 255 };
 enum dns_rcode {
     DNS_NOERROR = 0,
@@ -39,6 +41,7 @@ enum dns_rcode {
     DNS_NOTIMP = 4,
     DNS_REFUSED = 5,
     DNS_BADVERS = 16,
+    DNS_BADCOOKIE = 23,
 };
 const char *dns_rcode_text(unsigned rcode, char text[static 16]); /* "NXDOMAIN", "RCODE17" */
 const char *dns_type_text(unsigned type, char text[static 16]);   /* "AAAA", "TYPE65280" */
@@ -105,11 +108,16 @@ bool dns_rr_target(const struct dns_msg *m, const struct dns_rr *rr, struct dns_
 /* SOA MINIMUM field; false for other types. */
 bool dns_rr_soa_minimum(const struct dns_msg *m, const struct dns_rr *rr, uint32_t *minimum);
 
+/* The first option of this code in edns.options; false when there is none. Borrowed. */
+bool dns_edns_option(const struct dns_edns *edns, uint16_t code, struct str *out);
+
 /* A query: RD set, one question, EDNS when udp_bytes > 0. Returns its length (at most 12 + 255 + 4
- * + 11 bytes). */
+ * + 11 + 4 + 40 bytes). */
 struct dns_query_flags {
     bool dnssec_ok, checking_disabled;
     uint16_t udp_bytes; /* 0: no OPT */
+    struct str cookie; /* in OPT: at most DNS_COOKIE_BYTES, client's and server's (RFC 7873); empty:
+                          none */
 };
 size_t dns_write_query(uint8_t out[static 512], uint16_t id, const struct dns_question *q,
                        struct dns_query_flags flags);

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-enum { OPT_BYTES = 11, EDE_BYTES = 6, FIXED_RR_BYTES = 10, POINTER_MAX = 0x3fff };
+enum { OPT_BYTES = 11, OPTION_BYTES = 4, EDE_BYTES = 6, FIXED_RR_BYTES = 10, POINTER_MAX = 0x3fff };
 
 static uint8_t *put_u16(uint8_t *to, unsigned v)
 {
@@ -43,13 +43,20 @@ static uint8_t *put_opt(uint8_t *to, uint16_t udp_bytes, uint16_t rcode, bool dn
 size_t dns_write_query(uint8_t out[static 512], uint16_t id, const struct dns_question *q,
                        struct dns_query_flags flags)
 {
+    assert(flags.cookie.n <= DNS_COOKIE_BYTES);
     uint8_t *to = put_u16(out, id);
     to = put_u16(to, 0x0100 | (flags.checking_disabled ? 0x0010 : 0));
     to = put_u32(to, 1u << 16); /* QDCOUNT 1, ANCOUNT 0 */
     to = put_u32(to, flags.udp_bytes > 0 ? 1 : 0);
     to = put_question(to, q);
-    if (flags.udp_bytes > 0)
-        to = put_opt(to, flags.udp_bytes, 0, flags.dnssec_ok, 0);
+    if (flags.udp_bytes > 0) {
+        size_t cookie_n = flags.cookie.n > 0 ? OPTION_BYTES + flags.cookie.n : 0;
+        to = put_opt(to, flags.udp_bytes, 0, flags.dnssec_ok, cookie_n);
+        if (cookie_n > 0) {
+            to = put_u16(put_u16(to, DNS_OPTION_COOKIE), (unsigned)flags.cookie.n);
+            to = put_bytes(to, flags.cookie.p, flags.cookie.n);
+        }
+    }
     return (size_t)(to - out);
 }
 
@@ -223,7 +230,7 @@ void dns_write_opt(struct dns_writer *w, uint16_t udp_bytes, uint16_t rcode, boo
         return;
     to = put_opt(to, udp_bytes, rcode, dnssec_ok, rdata_n);
     if (rdata_n > 0) {
-        to = put_u16(put_u16(to, 15), (unsigned)rdata_n - 4);
+        to = put_u16(put_u16(to, DNS_OPTION_ERROR), (unsigned)rdata_n - OPTION_BYTES);
         put_bytes(put_u16(to, (unsigned)ede_code), ede_text.p, ede_text.n);
     }
     w->out->n += OPT_BYTES + rdata_n;

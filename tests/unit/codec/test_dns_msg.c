@@ -291,6 +291,30 @@ static void targets_and_minimum_are_found(void **state)
     assert_int_equal(minimum, 0x010203);
 }
 
+static void options_are_found(void **state)
+{
+    static const struct {
+        const char *row;
+        struct str options;
+        bool is_there;
+        struct str value; /* of option 10 */
+    } rows[] = {
+        { "none", B(""), false, B("") },
+        { "alone", B("\0\x0a\0\2xy"), true, B("xy") },
+        { "empty", B("\0\x0a\0\0"), true, B("") },
+        { "behind another", B("\0\x0f\0\2\0\x0a\0\x0a\0\1z"), true, B("z") },
+        { "the first of two", B("\0\x0a\0\1a\0\x0a\0\1b"), true, B("a") },
+        { "only inside another", B("\0\x0f\0\5\0\x0a\0\1z"), false, B("") },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct dns_edns edns = { .is_present = true, .options = rows[i].options };
+        struct str value = B("");
+        print_message("  %s\n", rows[i].row);
+        assert_int_equal(dns_edns_option(&edns, 10, &value), rows[i].is_there);
+        assert_true(str_eq(value, rows[i].value));
+    }
+}
+
 static void types_and_rcodes_have_names(void **state)
 {
     static const struct {
@@ -334,6 +358,7 @@ int main(void)
         cmocka_unit_test(counts_have_a_maximum),
         cmocka_unit_test(messages_end_at_65535),
         cmocka_unit_test(targets_and_minimum_are_found),
+        cmocka_unit_test(options_are_found),
         cmocka_unit_test(types_and_rcodes_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

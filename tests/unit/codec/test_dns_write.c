@@ -52,6 +52,13 @@ static void queries_are_written(void **state)
         { "with DO and CD",
           { .udp_bytes = 1232, .dnssec_ok = true, .checking_disabled = true },
           B("\x12\x34\1\x10" ONE NONE NONE ONE QUESTION "\0\0\x29\x04\xd0\0\0\x80\0\0\0") },
+        { "with a cookie",
+          { .udp_bytes = 1232, .cookie = B("12345678") },
+          B("\x12\x34\1\0" ONE NONE NONE ONE QUESTION "\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x08"
+            "12345678") },
+        { "no cookie without EDNS",
+          { .cookie = B("12345678") },
+          B("\x12\x34\1\0" ONE NONE NONE NONE QUESTION) },
     };
     struct dns_question q = question_of("a.bc");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
