@@ -1,5 +1,6 @@
 #include "dns/dial.h"
 #include "dns/flight.h"
+#include "dns/link.h"
 #include "dns/loop.h"
 #include "dns/probe.h"
 #include "dns/query.h"
@@ -26,6 +27,7 @@ struct dns_engine *dns_engine_new(struct io_loop *loop, struct dns_shared *share
     list_init(&e->marks);
     list_init(&e->inbox);
     atomic_fetch_add(&shared->n_engines, 1);
+    list_init(&e->links);
     dns_probe_init(e);
     if (!atomic_exchange(&shared->is_watched, true)) {
         e->watch = dns_watch_new(e);
@@ -51,6 +53,7 @@ void dns_engine_free(struct dns_engine *e)
     for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
         while (!list_is_empty(&e->queries[i]))
             dns_query_abort(LIST_ENTRY(e->queries[i].next, struct dns_query, node));
+    dns_links_close(e);
     atomic_fetch_sub(&e->shared->n_engines, 1);
     dns_flight_drop_landings(e);
     dns_routes_unref(e->routes);

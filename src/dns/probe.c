@@ -71,7 +71,7 @@ static void probe_server(struct dns_engine *e, struct dns_server *server, const 
     struct probe *p = probe_new(e, ask);
     if (p == NULL)
         return;
-    p->exchange = dns_exchange_start(e, server, &p->ask, NULL, NULL);
+    p->exchange = dns_exchange_start(e, server, &p->ask, NULL, NULL, DNS_BY_UDP);
     if (p->exchange == NULL) {
         probe_free(p);
         return;

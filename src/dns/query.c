@@ -195,7 +195,8 @@ void query_send_next(struct dns_query *q)
         dns_server_count(&server->counts, DNS_SERVER_RETRIES);
     else if (has_attempts(q))
         dns_server_count(&server->counts, DNS_SERVER_HEDGES);
-    struct dns_exchange *x = dns_exchange_start(q->engine, server, &q->ask, is_same_route, q);
+    struct dns_exchange *x =
+        dns_exchange_start(q->engine, server, &q->ask, is_same_route, q, DNS_BY_UDP);
     if (x != NULL) {
         x->owner = q;
         x->on_done = on_exchange_done;

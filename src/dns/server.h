@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "codec/addr.h"
 #include "dns/ask.h"
+#include "dns/cookie.h"
 #include "dns/counts.h"
 
 enum {
@@ -40,6 +41,7 @@ struct dns_server {
     uint64_t used_ms;      /* last asked for a client's sake */
     struct dns_ask sample; /* the last real one, for probes; its name is empty before it */
     uint64_t edns_off_until_ms;
+    struct dns_cookie cookie;
     uint32_t budget_per_s; /* packets; as many may go at once */
     uint32_t budget_milli; /* thousandths of packets */
     uint64_t budget_at_ms;

@@ -24,7 +24,7 @@ struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
     atomic_init(&s->generation, 1);
     s->cache = dns_cache_new(conf->dns_cache_bytes > 0 ? conf->dns_cache_bytes : DNS_CACHE_BYTES);
     if (s->cache == NULL || getrandom(&s->hash_key, sizeof s->hash_key, 0) < 0 ||
-        !dns_watch_read_first(s)) {
+        getrandom(&s->cookie_key, sizeof s->cookie_key, 0) < 0 || !dns_watch_read_first(s)) {
         fault_set(f, FAULT_NO_MEMORY, "dns", NULL);
         dns_shared_free(s);
         return NULL;
@@ -102,6 +102,7 @@ struct dns_server *dns_shared_server(struct dns_shared *s, const struct addr *ad
     }
     if (found == NULL && (found = malloc(sizeof *found)) != NULL) {
         dns_server_init(found, addr, s->conf->dns_budget, 0);
+        dns_cookie_init(&found->cookie, &s->cookie_key, addr);
         list_push_back(&s->servers, &found->node);
     }
     if (found != NULL)

@@ -26,6 +26,7 @@ enum {
 struct dns_shared {
     const struct conf *conf;
     struct hash_key hash_key;
+    struct hash_key cookie_key; /* of its own: what is made with it goes out */
     struct dns_cache *cache;
     unsigned n_own;
     struct addr own[DNS_MAX_OWN];
@@ -57,7 +58,9 @@ struct dns_engine {
     struct list queries[DNS_QUERY_BUCKETS]; /* in flight, by question: equal ones are one */
     struct list inbox;                      /* of landings, under the lock of shared */
     struct list probes;
-    struct list marks;           /* dns/loop.h */
+    struct list marks; /* dns/loop.h */
+    struct list links; /* TCP connections to servers */
+    unsigned n_links;
     struct io_timer probe_timer; /* ticks while there is something to probe */
     struct dns_watch *watch;     /* in the first engine */
     /* Those of shared as of generation: dns_engine_update. Referenced. */
