@@ -86,7 +86,7 @@ static void send_mark(struct dns_engine *e, struct dns_server *server, const str
     m->engine = e;
     m->ask = *ask;
     list_push_back(&e->marks, &m->node);
-    m->exchange = dns_exchange_start(e, server, &m->ask, NULL, NULL);
+    m->exchange = dns_exchange_start(e, server, &m->ask, NULL, NULL, DNS_BY_UDP);
     if (m->exchange == NULL) {
         mark_free(m);
         return;
