@@ -137,7 +137,7 @@ static const struct option options[] = {
     { "single-request", 0, 0, 0, 0 },
     { "single-request-reopen", 0, 0, 0, 0 },
     { "strict-error", 0, 0, 0, 0 },
-    { "trust-ad", 0, 0, 0, 0 },
+    { "trust-ad", 0, offsetof(struct resolv_conf, trust_ad), 0, 0 },
 };
 
 static bool take_option(struct resolv_conf *out, struct str word)

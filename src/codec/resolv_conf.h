@@ -23,7 +23,7 @@ struct resolv_conf {
     unsigned n_search;
     struct str search[RESOLV_MAX_SEARCH]; /* the last of `search` and `domain` counts */
     unsigned ndots, timeout_s, attempts;  /* 1, 5, 2 where not given; libc's maxima hold */
-    bool rotate, use_tcp, edns0;
+    bool rotate, use_tcp, edns0, trust_ad;
     unsigned n_bad_lines;
 };
 /*

@@ -161,6 +161,8 @@ void query_answer(struct dns_query *q, const struct dns_msg *m, const struct dns
         return;
     }
     set->is_sinkhole = is_sinkhole(q, set);
+    if (!dns_group_is_trusted(q->routes, q->group))
+        dns_set_distrust(set);
     struct dns_cache_key key = dns_cache_key_of(q->group->id, &q->ask);
     dns_cache_put(s->cache, &key, set, dns_zone_rules(q->route->kind)->stale_s,
                   io_now_ms(q->engine->loop));

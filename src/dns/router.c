@@ -173,6 +173,16 @@ fail:
     return NULL;
 }
 
+bool dns_group_is_trusted(const struct dns_routes *r, const struct dns_group *g)
+{
+    if (r->trusts_system && strcmp(g->name, "system") == 0)
+        return true;
+    for (unsigned i = 0; i < g->n_servers; i++)
+        if (addr_classify(&g->servers[i]->addr) != ADDR_LOOPBACK)
+            return false;
+    return true;
+}
+
 struct dns_routes *dns_routes_ref(struct dns_routes *r)
 {
     atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);

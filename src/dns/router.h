@@ -56,6 +56,7 @@ struct dns_routes {
     /* resolv.conf as it was read for this table, our own addresses too: for those who show it */
     size_t n_system;
     struct dns_system_server system[RESOLV_MAX_SERVERS];
+    bool trusts_system; /* its `options trust-ad` */
     size_t n;
     struct dns_route v[];
 };
@@ -66,6 +67,9 @@ struct dns_routes {
  */
 struct dns_routes *dns_routes_new(struct dns_shared *shared, const struct conf *conf,
                                   const struct addr *system, size_t n_system);
+/* Its word that an answer was validated (AD) is handed on: the way to it is said to be safe, or it
+ * is on this host. */
+bool dns_group_is_trusted(const struct dns_routes *r, const struct dns_group *g);
 struct dns_routes *dns_routes_ref(struct dns_routes *r);
 void dns_routes_unref(struct dns_routes *r);
 

@@ -84,6 +84,13 @@ struct dns_set *dns_set_of_message(struct str wire, enum dns_outcome outcome, ui
     return s;
 }
 
+void dns_set_distrust(struct dns_set *s)
+{
+    enum { FLAGS_AT = 3, AD = 0x20 };
+    uint8_t *message = (uint8_t *)(s->ttl_at + s->n_rrs);
+    message[FLAGS_AT] &= (uint8_t)~AD;
+}
+
 struct dns_set *dns_set_ref(struct dns_set *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

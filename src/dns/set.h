@@ -31,6 +31,8 @@ struct dns_set *dns_set_new(const struct dns_msg *m, const struct dns_question *
 /* The same of a whole message that somebody else wrote: of records of ours. NULL when it cannot be
  * read. */
 struct dns_set *dns_set_of_message(struct str wire, enum dns_outcome outcome, uint32_t ttl_s);
+/* Before it is shared: clears AD, for whoever gave it is not to be taken at their word. */
+void dns_set_distrust(struct dns_set *s);
 struct dns_set *dns_set_ref(struct dns_set *s);
 void dns_set_unref(struct dns_set *s); /* NULL is fine */
 size_t dns_set_bytes(const struct dns_set *s);

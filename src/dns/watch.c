@@ -49,43 +49,51 @@ static char *path_of(struct str s)
     return s.n > 0 ? strndup(s.p, s.n) : NULL;
 }
 
-/* resolv.conf's servers. False: keep what there is. */
-static bool read_servers(const struct conf *conf,
-                         struct dns_system_server out[static RESOLV_MAX_SERVERS], size_t *n)
+/* What resolv.conf says of servers. */
+struct system_servers {
+    size_t n;
+    struct dns_system_server v[RESOLV_MAX_SERVERS];
+    bool is_trusted;
+};
+
+/* False: keep what there is. */
+static bool read_servers(const struct conf *conf, struct system_servers *out)
 {
     struct resolv_conf rc;
     struct buf text;
-    *n = 0;
+    out->n = 0;
     char *path = path_of(conf->resolv_conf);
     buf_init(&text, RESOLV_CONF_BYTES + 1);
     if (path != NULL && read_file(path, RESOLV_CONF_BYTES, &text)) {
         resolv_conf_parse(buf_str(&text), &rc);
+        out->is_trusted = rc.trust_ad;
         for (unsigned i = 0; i < rc.n_servers; i++) {
-            struct addr *at = &out[*n].addr;
+            struct addr *at = &out->v[out->n].addr;
             if (!addr_parse(rc.servers[i].text, DEFAULT_PORT, at) &&
                 !addr_parse_ip(rc.servers[i].text, at))
                 continue;
             if (addr_port(at) == 0)
                 addr_set_port(at, DEFAULT_PORT);
-            out[(*n)++].line = rc.servers[i].line;
+            out->v[out->n++].line = rc.servers[i].line;
         }
     }
     buf_done(&text);
     free(path);
-    return *n > 0;
+    return out->n > 0;
 }
 
 /* The table for these lines of resolv.conf. */
-static bool set_routes(struct dns_shared *s, const struct dns_system_server *system, size_t n)
+static bool set_routes(struct dns_shared *s, const struct system_servers *system)
 {
     struct addr addrs[RESOLV_MAX_SERVERS];
-    for (size_t i = 0; i < n; i++)
-        addrs[i] = system[i].addr;
-    struct dns_routes *r = dns_routes_new(s, s->conf, addrs, n);
+    for (size_t i = 0; i < system->n; i++)
+        addrs[i] = system->v[i].addr;
+    struct dns_routes *r = dns_routes_new(s, s->conf, addrs, system->n);
     if (r == NULL)
         return false;
-    r->n_system = n;
-    memcpy(r->system, system, n * sizeof *system);
+    r->n_system = system->n;
+    memcpy(r->system, system->v, system->n * sizeof system->v[0]);
+    r->trusts_system = system->is_trusted;
     dns_shared_set_routes(s, r);
     return true;
 }
@@ -115,29 +123,27 @@ static struct dns_hosts *read_hosts(const struct conf *conf)
 
 bool dns_watch_read_first(struct dns_shared *s)
 {
-    struct dns_system_server system[RESOLV_MAX_SERVERS];
+    struct system_servers system = { .n = 0 };
     const struct conf *conf = s->conf;
-    size_t n = 0;
     struct dns_hosts *hosts = read_hosts(conf);
     if (hosts != NULL)
         dns_shared_set_hosts(s, hosts);
     if (conf->dns_servers.n > 0)
         return set_given_routes(s);
-    read_servers(conf, system, &n);
-    return set_routes(s, system, n);
+    read_servers(conf, &system);
+    return set_routes(s, &system);
 }
 
 static void reload_resolv_conf(struct dns_watch *w)
 {
     struct dns_shared *s = w->engine->shared;
-    struct dns_system_server system[RESOLV_MAX_SERVERS];
-    size_t n;
+    struct system_servers system = { .n = 0 };
     if (s->conf->dns_servers.n > 0)
         return;
-    bool ok = read_servers(s->conf, system, &n) && set_routes(s, system, n);
+    bool ok = read_servers(s->conf, &system) && set_routes(s, &system);
     struct dns_event event = { .kind = ok ? DNS_EVENT_RESOLV_CONF : DNS_EVENT_RESOLV_CONF_KEPT,
                                .path = w->resolv_conf.path,
-                               .n = (unsigned)n };
+                               .n = (unsigned)system.n };
     dns_engine_tell(w->engine, &event);
 }
 
