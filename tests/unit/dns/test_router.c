@@ -164,6 +164,28 @@ static void equal_groups_have_equal_ids(void **state)
     tear_down(&s);
 }
 
+static void who_is_believed_about_validation(void **state)
+{
+    struct setup s;
+    struct dns_server near[2], far;
+    set_up(&s, false, true);
+    addr_at("127.0.0.53", &near[0].addr);
+    addr_at("[::1]:5353", &near[1].addr);
+    addr_at("192.0.2.1", &far.addr);
+    struct dns_group local = { .name = "setting",
+                               .n_servers = 2,
+                               .servers = { &near[0], &near[1] } };
+    struct dns_group mixed = { .name = "setting", .n_servers = 2, .servers = { &near[0], &far } };
+    struct dns_group system = { .name = "system", .n_servers = 1, .servers = { &far } };
+    assert_true(dns_group_is_trusted(s.r, &local));
+    assert_false(dns_group_is_trusted(s.r, &mixed));
+    assert_false(dns_group_is_trusted(s.r, &system));
+    s.r->trusts_system = true;
+    assert_true(dns_group_is_trusted(s.r, &system));
+    assert_false(dns_group_is_trusted(s.r, &mixed));
+    tear_down(&s);
+}
+
 static void endpoints_drop_the_bucket(void **state)
 {
     static const struct {
@@ -239,6 +261,7 @@ int main(void)
         cmocka_unit_test(explicit_routes_are_exclusive),
         cmocka_unit_test(own_listeners_are_dropped),
         cmocka_unit_test(equal_groups_have_equal_ids),
+        cmocka_unit_test(who_is_believed_about_validation),
         cmocka_unit_test(endpoints_drop_the_bucket),
         cmocka_unit_test(memory_of_groups),
     };
