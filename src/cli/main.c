@@ -9,6 +9,12 @@
 static const struct cli_command commands[] = {
     { "serve", "[--config FILE]", "run the proxy until SIGTERM, SIGINT or SIGQUIT", cmd_serve },
     { "dns", "[--config FILE]", "run the DNS forwarder alone, for other containers", cmd_dns },
+    { "lookup",
+      "NAME [TYPE] [--server ADDR[:PORT]] [--tcp] [--no-cache] [--compare] [--json]"
+      " [--config FILE]",
+      "look a name up and tell why the answer is what it is", cmd_lookup },
+    { "routes", "[--json] [--config FILE]", "show which DNS servers are asked for what",
+      cmd_routes },
     { "demo", "[--dir PATH] [--listen ADDR:PORT]",
       "run a private VPC in small on loopback, with the proxy in front", cmd_demo },
     { "config", "check|show|help [--config FILE] [--markdown]",

@@ -27,7 +27,7 @@ void json_close(struct json *j, char bracket)
     j->needs_comma = true;
 }
 
-void json_str(struct json *j, const char *key, struct str value)
+void json_put_str(struct json *j, const char *key, struct str value)
 {
     begin_value(j, key);
     buf_byte(j->out, '"');
@@ -35,33 +35,33 @@ void json_str(struct json *j, const char *key, struct str value)
     buf_byte(j->out, '"');
 }
 
-void json_text(struct json *j, const char *key, const char *value)
+void json_put_text(struct json *j, const char *key, const char *value)
 {
     if (value != NULL)
-        json_str(j, key, str_from_c(value));
+        json_put_str(j, key, str_from_c(value));
     else
-        json_null(j, key);
+        json_put_null(j, key);
 }
 
-void json_u64(struct json *j, const char *key, uint64_t value)
+void json_put_u64(struct json *j, const char *key, uint64_t value)
 {
     begin_value(j, key);
     buf_u64(j->out, value);
 }
 
-void json_bool(struct json *j, const char *key, bool value)
+void json_put_bool(struct json *j, const char *key, bool value)
 {
     begin_value(j, key);
     buf_append(j->out, value ? STR("true") : STR("false"));
 }
 
-void json_null(struct json *j, const char *key)
+void json_put_null(struct json *j, const char *key)
 {
     begin_value(j, key);
     buf_append(j->out, STR("null"));
 }
 
-void json_ms(struct json *j, const char *key, uint64_t us)
+void json_put_ms(struct json *j, const char *key, uint64_t us)
 {
     begin_value(j, key);
     buf_u64(j->out, us / 1000);

@@ -19,11 +19,11 @@ static inline struct json json_begin(struct buf *out)
 /* bracket: '{' or '['. */
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
-void json_str(struct json *j, const char *key, struct str value);
+void json_put_str(struct json *j, const char *key, struct str value);
 /* NULL becomes null. */
-void json_text(struct json *j, const char *key, const char *value);
-void json_u64(struct json *j, const char *key, uint64_t value);
-void json_bool(struct json *j, const char *key, bool value);
-void json_null(struct json *j, const char *key);
+void json_put_text(struct json *j, const char *key, const char *value);
+void json_put_u64(struct json *j, const char *key, uint64_t value);
+void json_put_bool(struct json *j, const char *key, bool value);
+void json_put_null(struct json *j, const char *key);
 /* Microseconds as milliseconds with three decimals. */
-void json_ms(struct json *j, const char *key, uint64_t us);
+void json_put_ms(struct json *j, const char *key, uint64_t us);

@@ -61,6 +61,11 @@ void dns_engine_free(struct dns_engine *e)
     free(e);
 }
 
+void dns_engine_use_tcp(struct dns_engine *e)
+{
+    e->is_tcp_only = true;
+}
+
 void dns_engine_on_decision(struct dns_engine *e,
                             void (*on_decision)(void *arg, const struct dns_explain *x), void *arg)
 {

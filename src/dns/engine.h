@@ -23,6 +23,8 @@ void dns_shared_add_own(struct dns_shared *s, const struct addr *own);
 
 /* The first engine of a process also watches resolv.conf and the hosts file. */
 struct dns_engine *dns_engine_new(struct io_loop *loop, struct dns_shared *shared, struct fault *f);
+/* Every question goes by TCP, at once. For `penstock lookup --tcp`; before the first question. */
+void dns_engine_use_tcp(struct dns_engine *e);
 /* Cancels what is in flight without calling back. Resolves are cancelled before it; the loop runs
  * once more afterwards (io_loop_done does). NULL is fine. */
 void dns_engine_free(struct dns_engine *e);

@@ -48,7 +48,7 @@ static void write_dig(struct json *j, const struct dns_try *t, const char *name)
     buf_append(&line, t->by_tcp ? STR(" +tcp -q ") : STR(" -q "));
     append_word(&line, str_from_c(name));
     buf_printf(&line, " -t %s", dns_type_text(t->type, type));
-    json_str(j, "dig", buf_str(&line));
+    json_put_str(j, "dig", buf_str(&line));
     buf_done(&line);
 }
 
@@ -67,17 +67,17 @@ static void write_try(const struct dns_explain *x, const struct dns_try *t, bool
     char text[ADDR_TEXT_BYTES], type[16], name_text[DNS_NAME_TEXT_BYTES];
     const char *name = name_of(x, t, name_text);
     json_open(j, NULL, '{');
-    json_text(j, "server", addr_text(&t->server, text));
-    json_text(j, "group", t->group_name);
-    json_text(j, "name", name);
-    json_text(j, "type", dns_type_text(t->type, type));
+    json_put_text(j, "server", addr_text(&t->server, text));
+    json_put_text(j, "group", t->group_name);
+    json_put_text(j, "name", name);
+    json_put_text(j, "type", dns_type_text(t->type, type));
     /* Where another answered first, no reply yet says nothing against a server. */
     bool is_open = t->is_pending && is_answered;
-    json_text(j, "result", is_open ? "not waited for" : dns_outcome_text(t->outcome));
-    json_bool(j, "answered", t->outcome == DNS_ANSWERED);
-    json_bool(j, "tcp", t->by_tcp);
-    json_bool(j, "known", t->from_cache);
-    json_ms(j, "took_ms", t->took_us);
+    json_put_text(j, "result", is_open ? "not waited for" : dns_outcome_text(t->outcome));
+    json_put_bool(j, "answered", t->outcome == DNS_ANSWERED);
+    json_put_bool(j, "tcp", t->by_tcp);
+    json_put_bool(j, "known", t->from_cache);
+    json_put_ms(j, "took_ms", t->took_us);
     if (name != NULL && !t->from_cache)
         write_dig(j, t, name);
     json_close(j, '{');
@@ -88,9 +88,9 @@ static void write_hop(const struct dns_name *name, const struct dns_routes *rout
     char text[DNS_NAME_TEXT_BYTES];
     const struct dns_route *route = dns_routes_find(routes, name);
     json_open(j, NULL, '{');
-    json_text(j, "name", dns_name_text(name, text));
-    json_text(j, "zone", dns_name_text(&route->zone, text));
-    json_text(j, "from", route->from);
+    json_put_text(j, "name", dns_name_text(name, text));
+    json_put_text(j, "zone", dns_name_text(&route->zone, text));
+    json_put_text(j, "from", route->from);
     json_close(j, '{');
 }
 
@@ -98,22 +98,22 @@ void dns_explain_json(const struct dns_explain *x, enum dns_outcome result,
                       struct dns_routes *routes, struct json *j)
 {
     char text[DNS_NAME_TEXT_BYTES];
-    json_text(j, "result", dns_outcome_text(result));
+    json_put_text(j, "result", dns_outcome_text(result));
     if (x->route_from != NULL) {
         json_open(j, "route", '{');
-        json_text(j, "zone", dns_name_text(&x->zone, text));
-        json_text(j, "from", x->route_from);
+        json_put_text(j, "zone", dns_name_text(&x->zone, text));
+        json_put_text(j, "from", x->route_from);
         json_close(j, '{');
     } else {
-        json_null(j, "route");
+        json_put_null(j, "route");
     }
-    json_text(j, "group", x->group_name);
-    json_text(j, "source", dns_source_text(x->source));
-    json_text(j, "cache", cache_of(x, result));
-    json_u64(j, "ttl_s", x->ttl_s);
-    json_u64(j, "stale_s", x->stale_s);
-    json_ms(j, "took_ms", x->took_us);
-    json_u64(j, "n_aliases", x->n_cnames);
+    json_put_text(j, "group", x->group_name);
+    json_put_text(j, "source", dns_source_text(x->source));
+    json_put_text(j, "cache", cache_of(x, result));
+    json_put_u64(j, "ttl_s", x->ttl_s);
+    json_put_u64(j, "stale_s", x->stale_s);
+    json_put_ms(j, "took_ms", x->took_us);
+    json_put_u64(j, "n_aliases", x->n_cnames);
     json_open(j, "hops", '[');
     if (x->n_hops > 0)
         write_hop(&x->alias, routes, j);
@@ -122,5 +122,5 @@ void dns_explain_json(const struct dns_explain *x, enum dns_outcome result,
     for (unsigned i = 0; i < x->n_tries; i++)
         write_try(x, &x->tries[i], result == DNS_ANSWERED, j);
     json_close(j, '[');
-    json_u64(j, "more_tries", x->n_more);
+    json_put_u64(j, "more_tries", x->n_more);
 }

@@ -4,6 +4,7 @@
 #include "dns/shared.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static void on_forwarded(struct dns_forward *f)
 {
@@ -55,10 +56,10 @@ static void write_record(struct json *j, const struct dns_msg *m, const struct d
     buf_init(&data, 4 * DNS_MESSAGE_BYTES);
     dns_show_rdata(m, rr, &data);
     json_open(j, NULL, '{');
-    json_text(j, "name", dns_name_text(&owner, text));
-    json_text(j, "type", dns_type_text(rr->type, type));
-    json_u64(j, "ttl_s", rr->ttl > age_s ? rr->ttl - age_s : 0);
-    json_str(j, "data", buf_str(&data));
+    json_put_text(j, "name", dns_name_text(&owner, text));
+    json_put_text(j, "type", dns_type_text(rr->type, type));
+    json_put_u64(j, "ttl_s", rr->ttl > age_s ? rr->ttl - age_s : 0);
+    json_put_str(j, "data", buf_str(&data));
     json_close(j, '{');
     j->out->failed |= data.failed;
     buf_done(&data);
@@ -85,9 +86,9 @@ static void write_question(struct json *j, const struct dns_forward *f, struct d
 {
     char text[DNS_NAME_TEXT_BYTES], type[16];
     json_open(j, NULL, '{');
-    json_text(j, "name", dns_name_text(&f->ask.question.name, text));
-    json_text(j, "type", dns_type_text(f->ask.question.type, type));
-    json_bool(j, "answered", f->outcome == DNS_ANSWERED);
+    json_put_text(j, "name", dns_name_text(&f->ask.question.name, text));
+    json_put_text(j, "type", dns_type_text(f->ask.question.type, type));
+    json_put_bool(j, "answered", f->outcome == DNS_ANSWERED);
     write_records(j, f, "records", false, m);
     write_records(j, f, "aliases", true, m);
     dns_explain_json(&f->explain, f->outcome, routes, j);
@@ -108,4 +109,23 @@ void dns_report_json(const struct dns_report *r, const char *key, struct json *j
     json_close(j, '[');
     dns_routes_unref(routes);
     free(m);
+}
+
+void dns_report_by(const char *what, struct json *j)
+{
+    json_open(j, "by", '{');
+    json_put_text(j, "what", what);
+    json_put_u64(j, "pid", (uint64_t)getpid());
+    json_put_text(j, "version", PENSTOCK_VERSION);
+    json_close(j, '{');
+}
+
+void dns_report_write(const struct dns_report *r, const char *by, struct buf *out)
+{
+    struct json j = json_begin(out);
+    json_open(&j, NULL, '{');
+    dns_report_by(by, &j);
+    dns_report_json(r, "questions", &j);
+    json_close(&j, '{');
+    buf_byte(out, '\n');
 }

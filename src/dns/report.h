@@ -39,6 +39,11 @@ void dns_report_done(struct dns_report *r);
 /* The questions as an array of objects; after on_done, before done. j->out->failed when memory was
  * out. */
 void dns_report_json(const struct dns_report *r, const char *key, struct json *j);
+/* Who says it: the member "by". what: "process" for the running one, "command" for a command of its
+ * own. */
+void dns_report_by(const char *what, struct json *j);
+/* A whole document: by and questions. */
+void dns_report_write(const struct dns_report *r, const char *by, struct buf *out);
 /* The members of an object that an explanation makes: the same everywhere. */
 void dns_explain_json(const struct dns_explain *x, enum dns_outcome result,
                       struct dns_routes *routes, struct json *j);

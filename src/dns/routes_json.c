@@ -1,6 +1,7 @@
 #include "dns/routes_json.h"
 
 #include "codec/json_write.h"
+#include "dns/report.h"
 #include "dns/status.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@ struct table {
     const struct dns_routes *routes;
     struct dns_status status;
     uint64_t now_ms;
+    const char *by;
 };
 
 static void write_setting(struct table *t, enum conf_setting s)
@@ -18,8 +20,8 @@ static void write_setting(struct table *t, enum conf_setting s)
     struct buf where;
     buf_init(&where, 4096);
     conf_origin_text(t->shared->conf, s, &where);
-    json_text(&t->json, "from", conf_key(s));
-    json_str(&t->json, "where", buf_str(&where));
+    json_put_text(&t->json, "from", conf_key(s));
+    json_put_str(&t->json, "where", buf_str(&where));
     buf_done(&where);
 }
 
@@ -43,8 +45,8 @@ static void write_group_origin(struct table *t, const struct dns_route *route,
     } else if (conf->dns_servers.n > 0) {
         write_setting(t, CONF_DNS_SERVERS);
     } else {
-        json_text(&t->json, "from", "resolv.conf");
-        json_str(&t->json, "where", conf->resolv_conf);
+        json_put_text(&t->json, "from", "resolv.conf");
+        json_put_str(&t->json, "where", conf->resolv_conf);
     }
 }
 
@@ -61,16 +63,16 @@ static void write_group(struct table *t, const struct dns_route *route,
 {
     char text[ADDR_TEXT_BYTES];
     json_open(&t->json, NULL, '{');
-    json_text(&t->json, "name", group->name);
+    json_put_text(&t->json, "name", group->name);
     write_group_origin(t, route, group);
     json_open(&t->json, "servers", '[');
     for (unsigned i = 0; i < group->n_servers; i++) {
         const struct addr *a = &group->servers[i]->addr;
         unsigned line = strcmp(group->name, "system") == 0 ? line_of(t->routes, a) : 0;
         json_open(&t->json, NULL, '{');
-        json_text(&t->json, "address", addr_text(a, text));
+        json_put_text(&t->json, "address", addr_text(a, text));
         if (line > 0)
-            json_u64(&t->json, "line", line);
+            json_put_u64(&t->json, "line", line);
         json_close(&t->json, '{');
     }
     json_close(&t->json, '[');
@@ -90,7 +92,7 @@ static void write_zone_counts(struct table *t, const struct dns_name *zone)
             continue;
         json_open(&t->json, "counts", '{');
         for (unsigned c = 0; c < N_DNS_ZONE_COUNTS; c++)
-            json_u64(&t->json, keys[c], t->status.zones[z].counts[c]);
+            json_put_u64(&t->json, keys[c], t->status.zones[z].counts[c]);
         json_close(&t->json, '{');
     }
 }
@@ -99,9 +101,10 @@ static void write_route(struct table *t, const struct dns_route *route)
 {
     char text[DNS_NAME_TEXT_BYTES];
     json_open(&t->json, NULL, '{');
-    json_text(&t->json, "zone", dns_name_text(&route->zone, text));
-    json_text(&t->json, "from", route->from);
-    json_bool(&t->json, "every_failure_moves_on", dns_zone_rules(route->kind)->moves_on_negative);
+    json_put_text(&t->json, "zone", dns_name_text(&route->zone, text));
+    json_put_text(&t->json, "from", route->from);
+    json_put_bool(&t->json, "every_failure_moves_on",
+                  dns_zone_rules(route->kind)->moves_on_negative);
     json_open(&t->json, "groups", '[');
     for (unsigned g = 0; g < route->n_groups; g++)
         write_group(t, route, &route->groups[g]);
@@ -128,8 +131,8 @@ static void write_avoided(struct table *t, const struct dns_server_status *s)
         if (zone == NULL || s->avoided_until_ms[i] <= t->now_ms)
             continue;
         json_open(&t->json, NULL, '{');
-        json_text(&t->json, "zone", zone);
-        json_u64(&t->json, "for_ms", s->avoided_until_ms[i] - t->now_ms);
+        json_put_text(&t->json, "zone", zone);
+        json_put_u64(&t->json, "for_ms", s->avoided_until_ms[i] - t->now_ms);
         json_close(&t->json, '{');
     }
     json_close(&t->json, '[');
@@ -156,7 +159,7 @@ static void write_server_counts(struct table *t, const struct dns_server_status 
     };
     json_open(&t->json, "counts", '{');
     for (unsigned c = 0; c < N_DNS_SERVER_COUNTS; c++)
-        json_u64(&t->json, keys[c], s->counts[c]);
+        json_put_u64(&t->json, keys[c], s->counts[c]);
     json_close(&t->json, '{');
 }
 
@@ -181,20 +184,20 @@ static void write_server(struct table *t, const struct dns_server_status *s)
 {
     char text[ADDR_TEXT_BYTES];
     json_open(&t->json, NULL, '{');
-    json_text(&t->json, "address", addr_text(&s->addr, text));
-    json_text(&t->json, "health", health_of(s));
-    json_u64(&t->json, "failures_in_a_row", s->n_failures);
+    json_put_text(&t->json, "address", addr_text(&s->addr, text));
+    json_put_text(&t->json, "health", health_of(s));
+    json_put_u64(&t->json, "failures_in_a_row", s->n_failures);
     if (s->has_rtt)
-        json_ms(&t->json, "rtt_ms", s->srtt_us);
+        json_put_ms(&t->json, "rtt_ms", s->srtt_us);
     else
-        json_null(&t->json, "rtt_ms");
+        json_put_null(&t->json, "rtt_ms");
     if (s->used_ms > 0)
-        json_u64(&t->json, "used_ms_ago", t->now_ms > s->used_ms ? t->now_ms - s->used_ms : 0);
+        json_put_u64(&t->json, "used_ms_ago", t->now_ms > s->used_ms ? t->now_ms - s->used_ms : 0);
     else
-        json_null(&t->json, "used_ms_ago");
+        json_put_null(&t->json, "used_ms_ago");
     write_avoided(t, s);
-    json_bool(&t->json, "edns", t->now_ms >= s->edns_off_until_ms);
-    json_u64(&t->json, "budget_left", s->budget_left);
+    json_put_bool(&t->json, "edns", t->now_ms >= s->edns_off_until_ms);
+    json_put_u64(&t->json, "budget_left", s->budget_left);
     write_server_counts(t, s);
     json_close(&t->json, '{');
 }
@@ -206,12 +209,12 @@ static void write_endpoint(struct table *t, const struct dns_endpoint *e)
     if (route->zone_hash != e->zone_hash || e->group >= route->n_groups)
         return;
     json_open(&t->json, NULL, '{');
-    json_text(&t->json, "name", dns_name_text(&e->name, text));
-    json_text(&t->json, "zone", dns_name_text(&route->zone, text));
-    json_text(&t->json, "asked_first", route->groups[e->group].name);
-    json_u64(&t->json, "group", e->group);
-    json_bool(&t->json, "all_failed", e->all_failed);
-    json_u64(&t->json, "used_ms_ago", t->now_ms > e->used_ms ? t->now_ms - e->used_ms : 0);
+    json_put_text(&t->json, "name", dns_name_text(&e->name, text));
+    json_put_text(&t->json, "zone", dns_name_text(&route->zone, text));
+    json_put_text(&t->json, "asked_first", route->groups[e->group].name);
+    json_put_u64(&t->json, "group", e->group);
+    json_put_bool(&t->json, "all_failed", e->all_failed);
+    json_put_u64(&t->json, "used_ms_ago", t->now_ms > e->used_ms ? t->now_ms - e->used_ms : 0);
     json_close(&t->json, '{');
 }
 
@@ -225,9 +228,9 @@ static void write_left_out(struct table *t)
         if (!dns_shared_is_own(t->shared, &s->addr))
             continue;
         json_open(&t->json, NULL, '{');
-        json_text(&t->json, "address", addr_text(&s->addr, text));
-        json_text(&t->json, "why", "penstock's own address");
-        json_u64(&t->json, "line", s->line);
+        json_put_text(&t->json, "address", addr_text(&s->addr, text));
+        json_put_text(&t->json, "why", "penstock's own address");
+        json_put_u64(&t->json, "line", s->line);
         json_close(&t->json, '{');
     }
     json_close(&t->json, '[');
@@ -237,8 +240,8 @@ static void write_cache(struct table *t)
 {
     struct dns_cache *cache = t->shared->cache;
     json_open(&t->json, "cache", '{');
-    json_u64(&t->json, "entries", dns_cache_n(cache));
-    json_u64(&t->json, "bytes", dns_cache_bytes(cache));
+    json_put_u64(&t->json, "entries", dns_cache_n(cache));
+    json_put_u64(&t->json, "bytes", dns_cache_bytes(cache));
     json_close(&t->json, '{');
 }
 
@@ -246,9 +249,10 @@ static void write_table(struct table *t)
 {
     struct json *j = &t->json;
     json_open(j, NULL, '{');
-    json_str(j, "resolv_conf", t->shared->conf->resolv_conf);
-    json_bool(j, "reads_resolv_conf", t->shared->conf->dns_servers.n == 0);
-    json_bool(j, "asks_amazon", t->shared->conf->dns_aws_allowed);
+    dns_report_by(t->by, j);
+    json_put_str(j, "resolv_conf", t->shared->conf->resolv_conf);
+    json_put_bool(j, "reads_resolv_conf", t->shared->conf->dns_servers.n == 0);
+    json_put_bool(j, "asks_amazon", t->shared->conf->dns_aws_allowed);
     json_open(j, "routes", '[');
     for (size_t i = 0; i < t->routes->n; i++)
         write_route(t, &t->routes->v[i]);
@@ -267,9 +271,9 @@ static void write_table(struct table *t)
     buf_byte(j->out, '\n');
 }
 
-void dns_routes_json(struct dns_shared *s, uint64_t now_ms, struct buf *out)
+void dns_routes_json(struct dns_shared *s, uint64_t now_ms, const char *by, struct buf *out)
 {
-    struct table t = { .json = json_begin(out), .shared = s, .now_ms = now_ms };
+    struct table t = { .json = json_begin(out), .shared = s, .now_ms = now_ms, .by = by };
     struct dns_routes *routes = dns_shared_routes(s);
     t.routes = routes;
     if (dns_status_read(s, now_ms, &t.status)) {

@@ -12,5 +12,6 @@
 #include "base/buf.h"
 #include "dns/engine.h"
 
-/* now_ms: of the loop whose engines use s. out->failed when memory was out. */
-void dns_routes_json(struct dns_shared *s, uint64_t now_ms, struct buf *out);
+/* now_ms: of the loop whose engines use s. by: who says it, see dns_report_by. out->failed when
+ * memory was out. */
+void dns_routes_json(struct dns_shared *s, uint64_t now_ms, const char *by, struct buf *out);

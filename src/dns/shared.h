@@ -68,6 +68,7 @@ struct dns_engine {
     struct dns_hosts *hosts;
     unsigned long long generation;
     unsigned turn; /* rotates addresses */
+    bool is_tcp_only;
     bool has_ipv6;
     uint64_t ipv6_checked_ms;
     bool is_ipv6_fixed; /* for tests */

@@ -16,7 +16,7 @@ static bool start_metrics(struct admin *a, struct page *p, struct str query)
 static bool start_routes(struct admin *a, struct page *p, struct str query)
 {
     p->type = STR("application/json");
-    dns_routes_json(a->shared, io_now_ms(a->loop), &p->body);
+    dns_routes_json(a->shared, io_now_ms(a->loop), "process", &p->body);
     return true;
 }
 

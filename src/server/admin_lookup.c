@@ -4,7 +4,6 @@
 #include "dns/report.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 struct admin_lookup {
     struct io_loop *loop;
@@ -17,7 +16,7 @@ static bool refuse(struct page *p, const char *why)
     struct json j = json_begin(&p->body);
     p->status = 400;
     json_open(&j, NULL, '{');
-    json_text(&j, "error", why);
+    json_put_text(&j, "error", why);
     json_close(&j, '{');
     buf_byte(&p->body, '\n');
     return true;
@@ -34,16 +33,7 @@ static void on_report(struct dns_report *r)
 {
     struct admin_lookup *l = r->owner;
     struct page *p = l->page;
-    struct json j = json_begin(&p->body);
-    json_open(&j, NULL, '{');
-    json_open(&j, "by", '{');
-    json_text(&j, "what", "process");
-    json_u64(&j, "pid", (uint64_t)getpid());
-    json_text(&j, "version", PENSTOCK_VERSION);
-    json_close(&j, '{');
-    dns_report_json(r, "questions", &j);
-    json_close(&j, '{');
-    buf_byte(&p->body, '\n');
+    dns_report_write(r, "process", &p->body);
     finish(l);
     p->on_done(p);
 }

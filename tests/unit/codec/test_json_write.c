@@ -15,17 +15,17 @@ static void nesting_and_commas(void **state)
     json_open(&j, "empty", '[');
     json_close(&j, '[');
     json_open(&j, "list", '[');
-    json_u64(&j, NULL, 0);
-    json_u64(&j, NULL, UINT64_MAX);
+    json_put_u64(&j, NULL, 0);
+    json_put_u64(&j, NULL, UINT64_MAX);
     json_open(&j, NULL, '{');
     json_close(&j, '{');
-    json_text(&j, NULL, "x");
+    json_put_text(&j, NULL, "x");
     json_close(&j, '[');
-    json_bool(&j, "yes", true);
-    json_bool(&j, "no", false);
-    json_text(&j, "nothing", NULL);
-    json_ms(&j, "ms", 1007);
-    json_ms(&j, "none", 0);
+    json_put_bool(&j, "yes", true);
+    json_put_bool(&j, "no", false);
+    json_put_text(&j, "nothing", NULL);
+    json_put_ms(&j, "ms", 1007);
+    json_put_ms(&j, "none", 0);
     json_close(&j, '{');
     assert_false(out.failed);
     const char *want = "{\"empty\":[],\"list\":[0,18446744073709551615,{},\"x\"],\"yes\":true,"
@@ -57,7 +57,7 @@ static void hostile_strings(void **state)
         struct buf out;
         buf_init(&out, 4096);
         struct json j = json_begin(&out);
-        json_str(&j, NULL, string_rows[i].in);
+        json_put_str(&j, NULL, string_rows[i].in);
         if (!str_eq(buf_str(&out), str_from_c(string_rows[i].out)))
             fail_msg("%s: %.*s", string_rows[i].name, STR_ARG(buf_str(&out)));
         buf_done(&out);
@@ -69,7 +69,7 @@ static void a_full_buffer_fails(void **state)
     struct buf out;
     buf_init(&out, 8);
     struct json j = json_begin(&out);
-    json_text(&j, NULL, "much too long");
+    json_put_text(&j, NULL, "much too long");
     assert_true(out.failed);
     buf_done(&out);
 }

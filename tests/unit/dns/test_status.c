@@ -163,7 +163,7 @@ static json_t *table_of(struct rig *g)
     json_error_t e;
     buf_done(&text);
     buf_init(&text, 1 << 22);
-    dns_routes_json(g->shared, io_now_ms(&g->loop), &text);
+    dns_routes_json(g->shared, io_now_ms(&g->loop), "process", &text);
     assert_false(text.failed);
     json_t *t = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
     if (t == NULL)

@@ -1,0 +1,76 @@
+#include "cli/admin_client.h"
+#include "cli/cli.h"
+#include "cli/lookup_text.h"
+#include "cli/routes_text.h"
+
+#include "dns/routes_json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* From the settings and the files alone: nobody was asked anything, so no health is known. */
+static json_t *read_self(const struct conf *conf)
+{
+    struct fault f = { .kind = FAULT_NONE };
+    struct buf text;
+    struct dns_shared *shared = dns_shared_new(conf, &f);
+    if (shared == NULL)
+        return NULL;
+    buf_init(&text, OUTPUT_BYTES);
+    dns_routes_json(shared, 0, "command", &text);
+    json_t *document = text.failed ? NULL : json_loadb(text.p, text.n, 0, NULL);
+    buf_done(&text);
+    dns_shared_free(shared);
+    return document;
+}
+
+static bool show(const json_t *document, bool wants_json, const struct addr *admin, const char *why)
+{
+    struct output o;
+    char at[ADDR_TEXT_BYTES];
+    output_init(&o);
+    if (wants_json) {
+        char *text =
+            json_dumps(document, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+        buf_append(&o.text, str_from_c(text));
+        buf_byte(&o.text, '\n');
+        free(text);
+        return output_print(&o);
+    }
+    const char *where = addr_family(admin) != AF_UNSPEC ? addr_text(admin, at) : "";
+    if (why == NULL)
+        output_line(&o, STYLE_DIM, "from the running penstock (%s, process %.0f)", where,
+                    json_get_number(json_object_get(document, "by"), "pid"));
+    else
+        output_line(&o, STYLE_DIM, "from the settings alone: no penstock runs here (%s%s%s)", where,
+                    where[0] ? ": " : "", why);
+    routes_text(&o, document);
+    return output_print(&o);
+}
+
+int cmd_routes(int argc, char **argv)
+{
+    const char *file = NULL, *why;
+    bool wants_json = false;
+    struct addr admin;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            wants_json = true;
+        else if (!cli_take_config(argc, argv, &i, &file))
+            return cli_usage_error("routes", cli_problem(argv[i]), argv[i]);
+    }
+    struct conf *conf = cli_load_conf(file, CONF_FOR_TOOL);
+    if (conf == NULL)
+        return EXIT_FAILED;
+    json_t *document = admin_get(conf, STR("/dns/routes"), &admin, &why);
+    if (document != NULL)
+        why = NULL;
+    else
+        document = read_self(conf);
+    bool ok = document != NULL && show(document, wants_json, &admin, why);
+    if (document == NULL)
+        fputs("penstock routes: out of memory\n", stderr);
+    json_decref(document);
+    conf_free(conf);
+    return ok ? EXIT_OK : EXIT_FAILED;
+}
