@@ -195,8 +195,9 @@ void query_send_next(struct dns_query *q)
         dns_server_count(&server->counts, DNS_SERVER_RETRIES);
     else if (has_attempts(q))
         dns_server_count(&server->counts, DNS_SERVER_HEDGES);
+    enum dns_transport transport = q->engine->is_tcp_only ? DNS_BY_TCP : DNS_BY_UDP;
     struct dns_exchange *x =
-        dns_exchange_start(q->engine, server, &q->ask, is_same_route, q, DNS_BY_UDP);
+        dns_exchange_start(q->engine, server, &q->ask, is_same_route, q, transport);
     if (x != NULL) {
         x->owner = q;
         x->on_done = on_exchange_done;
