@@ -3,6 +3,8 @@
 
 #include "dns/exchange.h"
 
+#include <sys/resource.h>
+
 enum { MAX_CONNS = 300, MAX_QUESTIONS = 300 };
 
 /* What the server does on a connection. */
@@ -542,6 +544,62 @@ static void nobody_listens(void **state)
     peer_close(&p, &g, server);
 }
 
+/* A truncated reply twice, and then a whole one that is wrong: only what TCP says counts. */
+static void send_truncated_twice(struct fake *f, const struct dns_msg *q, const struct addr *from)
+{
+    struct buf out;
+    buf_init(&out, 4096);
+    fake_write(&out, f, q, FAKE_OK, "127.6.6.6", NULL);
+    out.p[2] = (char)(out.p[2] | 2);
+    for (unsigned i = 0; i < 3; i++) {
+        if (i == 2)
+            out.p[2] = (char)(out.p[2] & ~2);
+        sendto(f->fd, out.p, out.n, 0, &from->sa, addr_len(from));
+    }
+    buf_done(&out);
+}
+
+static void late_datagrams_are_void_once_tcp_began(void **state)
+{
+    struct rig g;
+    static struct peer p;
+    struct one v[1];
+    struct dns_server *server = peer_open(&p, &g, IN_ORDER);
+    g.fakes[0].on_query = send_truncated_twice;
+    one_start(&v[0], &g, server, 7, DNS_BY_UDP);
+    run_until_done(&g, v, 1, 500);
+    assert_int_equal(v[0].outcome, DNS_ANSWERED);
+    assert_int_equal(v[0].octet, 7);
+    assert_int_equal(p.n_questions, 1);
+    peer_close(&p, &g, server);
+}
+
+static void our_own_lack_is_not_the_servers_failure(void **state)
+{
+    struct rig g;
+    static struct peer p;
+    struct one v[2];
+    struct rlimit usual, none;
+    struct dns_server *server = peer_open(&p, &g, IN_ORDER);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = usual;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    one_start(&v[0], &g, server, 1, DNS_BY_UDP);
+    one_start(&v[1], &g, server, 1, DNS_BY_TCP);
+    run_until_done(&g, v, 2, 500);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    for (unsigned k = 0; k < 2; k++)
+        assert_int_equal(v[k].outcome, DNS_UNREACHABLE);
+    assert_int_equal(server->n_failures, 0);
+    one_start(&v[0], &g, server, 1, DNS_BY_UDP);
+    one_start(&v[1], &g, server, 1, DNS_BY_TCP);
+    run_until_done(&g, v, 2, 500);
+    for (unsigned k = 0; k < 2; k++)
+        assert_int_equal(v[k].outcome, DNS_ANSWERED);
+    peer_close(&p, &g, server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -554,6 +612,8 @@ int main(void)
         cmocka_unit_test(no_more_than_so_many_at_once),
         cmocka_unit_test(tcp_pays_from_the_budget),
         cmocka_unit_test(nobody_listens),
+        cmocka_unit_test(late_datagrams_are_void_once_tcp_began),
+        cmocka_unit_test(our_own_lack_is_not_the_servers_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
