@@ -4,6 +4,7 @@
 #include "server/server.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 int cmd_dns(int argc, char **argv)
 {
@@ -15,7 +16,11 @@ int cmd_dns(int argc, char **argv)
     struct conf *c = cli_load_conf(file, CONF_FOR_DNS);
     if (c == NULL)
         return EXIT_FAILED;
-    int code = server_run(c, NULL);
+    int code = EXIT_FAILED;
+    if (c->dns_listen.n > 0)
+        code = server_run(c, NULL);
+    else
+        fputs("penstock dns: PENSTOCK_DNS_LISTEN is off, so there is nothing to do\n", stderr);
     conf_free(c);
     return code;
 }

@@ -13,7 +13,7 @@ enum { DRAIN_MS = 1000, OUT_BYTES = 1 << 20 };
 
 /* ---- what needs no waiting ---- */
 
-static bool is_allowed(struct dns_front *f, const struct addr *peer)
+bool front_is_allowed(struct dns_front *f, const struct addr *peer)
 {
     if (addr_family(&f->last_allowed) != AF_UNSPEC && addr_ip_eq(peer, &f->last_allowed))
         return true;
@@ -60,7 +60,7 @@ enum front_verdict front_serve(struct dns_front *f, const struct dns_request *re
 {
     enum dns_replied replied;
     size_t start = out->n;
-    if (!is_allowed(f, peer)) {
+    if (!front_is_allowed(f, peer)) {
         metric_add(METRIC_DNS_FRONT_DENIED, 1);
         replied = dns_reply_error(out, max_bytes, request, DNS_REFUSED, DNS_EDE_PROHIBITED,
                                   STR("this address is not in PENSTOCK_DNS_ALLOW"));
@@ -145,6 +145,14 @@ static bool reached_none(const struct dns_explain *x)
     return true;
 }
 
+static bool met(const struct dns_explain *x, enum dns_outcome o)
+{
+    for (unsigned i = 0; i < x->n_tries; i++)
+        if (x->tries[i].outcome == o)
+            return true;
+    return false;
+}
+
 static enum dns_ede ede_of(const struct front_question *q, char *text, size_t text_bytes)
 {
     const struct dns_explain *x = &q->forward.explain;
@@ -158,6 +166,8 @@ static enum dns_ede ede_of(const struct front_question *q, char *text, size_t te
         return DNS_EDE_OTHER;
     }
     dns_explain_text(x, text, text_bytes);
+    if (met(x, DNS_OVER_BUDGET))
+        return DNS_EDE_OTHER;
     if (knew_all_before(x))
         return DNS_EDE_CACHED_ERROR;
     return reached_none(x) ? DNS_EDE_NO_REACHABLE_AUTHORITY : DNS_EDE_NETWORK_ERROR;

@@ -18,6 +18,7 @@ enum {
     FRONT_MAX_CLIENT_QUESTIONS = FRONT_MAX_QUESTIONS / 4,
     FRONT_QUESTION_BUCKETS = 4096,
     FRONT_MAX_CONNS = 1024,
+    FRONT_MAX_STRANGERS = 64, /* of them, from addresses that may not ask: they hear REFUSED */
     FRONT_MAX_CONN_QUESTIONS = 32, /* in flight of one connection */
     FRONT_BATCH = 64,              /* datagrams for a system call */
     FRONT_REQUEST_BYTES = 1280,    /* over UDP; none that is meant well comes near */
@@ -82,7 +83,7 @@ struct dns_front {
     unsigned n_questions;
     struct list questions[FRONT_QUESTION_BUCKETS];
     struct list conns; /* the one that was busy last is the last */
-    unsigned n_conns;
+    unsigned n_conns, n_strangers;
     bool is_draining;
     struct io_timer drain_timer;
     void (*on_drained)(void *arg);
@@ -96,6 +97,7 @@ enum front_verdict {
     FRONT_DROPPED,  /* nothing is said */
     FRONT_TO_ASK,   /* front_ask takes it on */
 };
+bool front_is_allowed(struct dns_front *f, const struct addr *peer);
 /* All that needs no waiting. */
 enum front_verdict front_serve(struct dns_front *f, const struct dns_request *request,
                                enum dns_request_read read, const struct addr *peer,

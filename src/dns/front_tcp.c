@@ -33,6 +33,7 @@ struct front_conn {
     struct list questions;
     struct io_timer timer; /* from the last whole message or byte taken */
     bool is_ended;         /* the client sends no more */
+    bool is_stranger;
 };
 
 static void go_on(struct front_conn *c);
@@ -49,6 +50,7 @@ static void close_conn(struct front_conn *c)
     buf_done(&c->in);
     buf_done(&c->out);
     f->n_conns--;
+    f->n_strangers -= c->is_stranger;
     metric_sub(METRIC_DNS_FRONT_CONNS, 1);
     io_free_later(f->loop, c);
     front_look_if_drained(f);
@@ -272,6 +274,12 @@ static void make_room(struct dns_front *f)
 void front_tcp_accept(struct io_listener *l, int fd, const struct addr *peer)
 {
     struct dns_front *f = ((struct front_place *)l->owner)->front;
+    bool is_stranger = !front_is_allowed(f, peer);
+    if (is_stranger && f->n_strangers >= FRONT_MAX_STRANGERS) {
+        metric_add(METRIC_DNS_FRONT_DENIED, 1);
+        close(fd);
+        return;
+    }
     if (f->n_conns >= FRONT_MAX_CONNS)
         make_room(f);
     struct front_conn *c = calloc(1, sizeof *c);
@@ -291,6 +299,8 @@ void front_tcp_accept(struct io_listener *l, int fd, const struct addr *peer)
     buf_init(&c->out, OUT_MAX_BYTES);
     list_init(&c->questions);
     list_init(&c->node);
+    c->is_stranger = is_stranger;
+    f->n_strangers += is_stranger;
     f->n_conns++;
     metric_add(METRIC_DNS_FRONT_CONNS, 1);
     touch(c);

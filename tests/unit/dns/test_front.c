@@ -3,6 +3,7 @@
 #include "dns/front_impl.h"
 
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 
 /* A forwarder in front of the rig's engine, and a client in the same loop. */
 struct front_rig {
@@ -467,6 +468,76 @@ static void who_does_not_read_is_not_read_from(void **state)
     close_rig(&r);
 }
 
+static void strangers_hold_few_connections(void **state)
+{
+    enum { N = FRONT_MAX_STRANGERS + 6 };
+    struct front_rig r;
+    static struct tcp_client c;
+    uint8_t out[64];
+    int fds[N];
+    open_rig(&r, "127.0.0.1:0", 0);
+    assert_true(cidr_parse(STR("192.0.2.0/24"), &r.allowed[0]));
+    for (unsigned i = 0; i < N; i++)
+        fds[i] = client(SOCK_STREAM, &r.at);
+    rig_run_for(&r.g, 50);
+    assert_int_equal(r.front->n_conns, FRONT_MAX_STRANGERS);
+    c = (struct tcp_client){ .fd = fds[0] };
+    size_t n = frame(out, 5, "a.test");
+    assert_int_equal(send(c.fd, out, n, 0), (ssize_t)n);
+    assert_true(take_tcp(&r, &c, 1000) > 0);
+    assert_int_equal(got.rcode, DNS_REFUSED);
+    c = (struct tcp_client){ .fd = fds[N - 1] };
+    assert_int_equal(take_tcp(&r, &c, 1000), -1);
+    for (unsigned i = 0; i < N; i++)
+        close(fds[i]);
+    rig_run_for(&r.g, 50);
+    assert_int_equal(r.front->n_conns, 0);
+    assert_int_equal(r.front->n_strangers, 0);
+    close_rig(&r);
+}
+
+/* When all places are taken, the one that has been idle longest goes; one that waits for its answer
+ * stays. */
+static void a_newcomer_takes_the_place_of_the_longest_idle(void **state)
+{
+    enum { N = FRONT_MAX_CONNS };
+    struct front_rig r;
+    static struct tcp_client c;
+    static int fds[N];
+    uint8_t out[64];
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < 2 * N + 100)
+        skip();
+    open_rig(&r, "127.0.0.1:0", 0);
+    r.g.fakes[0].mode = FAKE_SILENT;
+    for (unsigned i = 0; i < N; i++) {
+        fds[i] = client(SOCK_STREAM, &r.at);
+        if (i % 64 == 0)
+            rig_run_for(&r.g, 5);
+    }
+    size_t n = frame(out, 5, "a.test");
+    assert_int_equal(send(fds[0], out, n, 0), (ssize_t)n);
+    rig_run_for(&r.g, 50);
+    assert_int_equal(r.front->n_conns, N);
+    assert_int_equal(r.front->n_questions, 1);
+    int one_more = client(SOCK_STREAM, &r.at);
+    rig_run_for(&r.g, 50);
+    assert_int_equal(r.front->n_conns, N);
+    c = (struct tcp_client){ .fd = fds[1] };
+    assert_int_equal(take_tcp(&r, &c, 1000), -1);
+    r.g.fakes[0].mode = FAKE_OK;
+    c = (struct tcp_client){ .fd = fds[0] };
+    assert_true(take_tcp(&r, &c, 3000) > 0);
+    assert_int_equal(got.rcode, DNS_NOERROR);
+    close(one_more);
+    for (unsigned i = 0; i < N; i++)
+        close(fds[i]);
+    close_rig(&r);
+}
+
 /* ---- the end ---- */
 
 static void on_drained(void *arg)
@@ -534,6 +605,8 @@ int main(void)
         cmocka_unit_test(answers_do_not_wait_for_each_other),
         cmocka_unit_test(a_message_that_is_no_question_ends_the_connection),
         cmocka_unit_test(who_does_not_read_is_not_read_from),
+        cmocka_unit_test(strangers_hold_few_connections),
+        cmocka_unit_test(a_newcomer_takes_the_place_of_the_longest_idle),
         cmocka_unit_test(draining_waits_a_second_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
