@@ -25,13 +25,24 @@ static bool is_failure(enum dns_outcome o)
     return o != DNS_ANSWERED && !dns_outcome_is_negative(o);
 }
 
-/* What to call it when no group said anything: the worst that a server did, by its own account. */
+static bool is_silence(enum dns_outcome o)
+{
+    return o == DNS_TIMED_OUT || o == DNS_UNREACHABLE;
+}
+
+/* What to call it when no group has an answer: what a server said, before what none said. */
 static enum dns_outcome failure_of(const struct dns_explain *x)
 {
     enum dns_outcome o = x->n_tries > 0 ? DNS_TIMED_OUT : DNS_SERVFAIL_OUTCOME;
-    for (unsigned i = 0; i < x->n_tries; i++)
-        if (is_failure(x->tries[i].outcome) && x->tries[i].outcome != DNS_TIMED_OUT)
-            o = x->tries[i].outcome;
+    for (unsigned i = 0; i < x->n_tries; i++) {
+        enum dns_outcome its = x->tries[i].outcome;
+        if (!is_failure(its))
+            continue;
+        if (!is_silence(its))
+            return its;
+        if (its == DNS_UNREACHABLE)
+            o = its;
+    }
     return o;
 }
 
