@@ -30,20 +30,23 @@ static bool is_silence(enum dns_outcome o)
     return o == DNS_TIMED_OUT || o == DNS_UNREACHABLE;
 }
 
-/* What to call it when no group has an answer: what a server said, before what none said. */
+/* The best name for a failure has the lowest rank: what a server said goes before what none said,
+ * and the group that is asked first before the others. */
+static unsigned rank_of(const struct dns_try *t)
+{
+    return t->group + (is_silence(t->outcome) ? 2 * DNS_MAX_GROUPS : 0) +
+           (t->outcome == DNS_TIMED_OUT ? DNS_MAX_GROUPS : 0);
+}
+
+/* What to call it when no group has an answer. */
 static enum dns_outcome failure_of(const struct dns_explain *x)
 {
-    enum dns_outcome o = x->n_tries > 0 ? DNS_TIMED_OUT : DNS_SERVFAIL_OUTCOME;
-    for (unsigned i = 0; i < x->n_tries; i++) {
-        enum dns_outcome its = x->tries[i].outcome;
-        if (!is_failure(its))
-            continue;
-        if (!is_silence(its))
-            return its;
-        if (its == DNS_UNREACHABLE)
-            o = its;
-    }
-    return o;
+    const struct dns_try *best = NULL;
+    for (unsigned i = 0; i < x->n_tries; i++)
+        if (is_failure(x->tries[i].outcome) &&
+            (best == NULL || rank_of(&x->tries[i]) < rank_of(best)))
+            best = &x->tries[i];
+    return best != NULL ? best->outcome : DNS_SERVFAIL_OUTCOME;
 }
 
 static void tell(struct dns_forward *f)
