@@ -187,10 +187,12 @@ static void on_timer(struct io_timer *t)
 static void on_dir_event(uv_fs_event_t *dir, const char *name, int events, int status)
 {
     struct dns_watch *w = dir->data;
-    /* A writer may be half way: look a moment later. Disarmed first, as a deadline that is armed
+    /* A writer may be half way: look a moment later. The first of many events counts, as others in
+     * a busy directory would put the look off for ever. Disarmed first, as a deadline that is armed
      * again would only move away. */
-    if (w == NULL)
+    if (w == NULL || w->is_settling)
         return;
+    w->is_settling = true;
     io_timer_disarm(w->engine->loop, &w->timer);
     io_timer_arm(w->engine->loop, &w->timer, SETTLE_MS);
 }

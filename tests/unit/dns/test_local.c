@@ -136,6 +136,44 @@ static void files_are_followed(void **state)
     rmdir(dir);
 }
 
+struct busy {
+    struct io_timer timer;
+    struct rig *rig;
+    const char *path;
+};
+
+static void on_busy(struct io_timer *t)
+{
+    struct busy *b = LIST_ENTRY(t, struct busy, timer);
+    put_file(b->path, "x");
+    io_timer_arm(&b->rig->loop, t, 5);
+}
+
+/* Events of other files come faster than a look waits for its writer. */
+static void a_busy_directory_does_not_put_the_look_off(void **state)
+{
+    struct rig g;
+    char dir[] = "dns-watch-XXXXXX", hosts[64], other[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(hosts, sizeof hosts, "%s/hosts", dir);
+    snprintf(other, sizeof other, "%s/other", dir);
+    rig_init(&g, 1, 0);
+    g.conf.hosts_file = str_from_c(hosts);
+    put_file(hosts, "127.0.0.30 in.hosts\n");
+    rig_go(&g);
+    struct busy b = { .timer.on_fire = on_busy, .rig = &g, .path = other };
+    io_timer_arm(&g.loop, &b.timer, 1);
+    rig_run_for(&g, 50);
+    put_file(hosts, "127.0.0.31 in.hosts\n127.0.0.32 too.hosts\n");
+    rig_run_for(&g, 300);
+    assert_int_equal(rig_events(&g, DNS_EVENT_HOSTS), 1);
+    io_timer_disarm(&g.loop, &b.timer);
+    rig_done(&g);
+    unlink(hosts);
+    unlink(other);
+    rmdir(dir);
+}
+
 static void no_server_at_all(void **state)
 {
     struct rig g;
@@ -187,8 +225,11 @@ static void explanations_read_well(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hosts_and_special_names), cmocka_unit_test(order_interleaves_and_rotates),
-        cmocka_unit_test(files_are_followed),      cmocka_unit_test(no_server_at_all),
+        cmocka_unit_test(hosts_and_special_names),
+        cmocka_unit_test(order_interleaves_and_rotates),
+        cmocka_unit_test(files_are_followed),
+        cmocka_unit_test(a_busy_directory_does_not_put_the_look_off),
+        cmocka_unit_test(no_server_at_all),
         cmocka_unit_test(explanations_read_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
