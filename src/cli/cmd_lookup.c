@@ -78,13 +78,19 @@ static int read_question(struct arguments *a)
 
 static int parse(int argc, char **argv, struct arguments *a)
 {
+    bool has_options = true; /* until "--" */
     for (int i = 1; i < argc; i++) {
-        int taken = take_server(a, argc, argv, &i);
+        if (has_options && strcmp(argv[i], "--") == 0) {
+            has_options = false;
+            continue;
+        }
+        int taken = has_options ? take_server(a, argc, argv, &i) : 0;
         if (taken < 0)
             return cli_usage_error("lookup", "no ADDR behind", argv[i]);
-        if (taken > 0 || take_flag(a, argv[i]) || cli_take_config(argc, argv, &i, &a->file))
+        if (taken > 0 ||
+            (has_options && (take_flag(a, argv[i]) || cli_take_config(argc, argv, &i, &a->file))))
             continue;
-        if (argv[i][0] == '-')
+        if (has_options && argv[i][0] == '-')
             return cli_usage_error("lookup", cli_problem(argv[i]), argv[i]);
         const char **word = a->name == NULL ? &a->name : &a->type;
         if (*word != NULL)
