@@ -129,19 +129,20 @@ static bool start(struct server *s, struct fault *f)
     return true;
 }
 
-/* "[::]:80, 127.0.0.1:8081 (admin), DNS on [::]:53" */
+/* "on [::]:80, 127.0.0.1:8081 (admin) and DNS on [::]:53" */
 static void write_addresses(const struct worker *w, struct buf *out)
 {
     char text[ADDR_TEXT_BYTES];
     const struct addr *dns;
     for (unsigned i = 0; i < w->n_listeners; i++) {
         const struct worker_listener *l = &w->listeners[i];
-        buf_printf(out, "%s%s%s", i > 0 ? ", " : "", addr_text(&l->io.local, text),
+        buf_printf(out, "%s%s%s", i > 0 ? ", " : "on ", addr_text(&l->io.local, text),
                    l->port == PROXY_PORT_ADMIN ? " (admin)" : "");
     }
+    if (w->n_listeners > 0 && w->front != NULL)
+        buf_append(out, STR(" and "));
     for (size_t i = 0; w->front != NULL && (dns = dns_front_addr(w->front, i)) != NULL; i++)
-        buf_printf(out, "%sDNS on %s", i > 0 || w->n_listeners > 0 ? ", " : "",
-                   addr_text(dns, text));
+        buf_printf(out, "%s%s", i > 0 ? ", " : "DNS on ", addr_text(dns, text));
 }
 
 static void log_started(const struct server *s)
@@ -149,7 +150,7 @@ static void log_started(const struct server *s)
     struct buf where;
     buf_init(&where, 8192);
     write_addresses(&s->workers[0], &where);
-    log_event(LOG_INFO, "start", "penstock " PENSTOCK_VERSION " serves on %.*s, %u worker%s",
+    log_event(LOG_INFO, "start", "penstock " PENSTOCK_VERSION " serves %.*s, %u worker%s",
               STR_ARG(buf_str(&where)), s->n_workers, s->n_workers > 1 ? "s" : "");
     buf_done(&where);
     if (!dns_shared_has_servers(s->shared.dns))

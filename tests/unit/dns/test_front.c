@@ -224,6 +224,32 @@ static void no_server_says_so(void **state)
     close_rig(&r);
 }
 
+static void what_all_servers_refuse_is_refused(void **state)
+{
+    static const struct {
+        const char *row;
+        enum mode mode;
+        unsigned rcode;
+    } rows[] = {
+        { "REFUSED", FAKE_REFUSED, DNS_REFUSED },
+        { "SERVFAIL", FAKE_SERVFAIL, DNS_SERVFAIL },
+        { "a referral", FAKE_LAME, DNS_SERVFAIL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct front_rig r;
+        print_message("%s\n", rows[i].row);
+        open_rig(&r, "127.0.0.1:0", 0);
+        r.g.fakes[0].mode = rows[i].mode;
+        int fd = client(SOCK_DGRAM, &r.at);
+        put(fd, 1, "a.test");
+        assert_true(take(&r, fd, 6000) > 0);
+        assert_int_equal(got.rcode, rows[i].rcode);
+        assert_int_equal(got.edns.options.p[5], DNS_EDE_NETWORK_ERROR);
+        close(fd);
+        close_rig(&r);
+    }
+}
+
 /* ---- which address answers ---- */
 
 static void ask_from(struct front_rig *r, const char *ip)
@@ -599,6 +625,7 @@ int main(void)
         cmocka_unit_test(a_repetition_waits_for_the_first),
         cmocka_unit_test(beyond_its_limit_a_client_gets_what_is_known),
         cmocka_unit_test(no_server_says_so),
+        cmocka_unit_test(what_all_servers_refuse_is_refused),
         cmocka_unit_test(the_address_that_was_asked_answers),
         cmocka_unit_test(a_taken_address_is_explained),
         cmocka_unit_test(tcp_is_pipelined_in_any_pieces),
