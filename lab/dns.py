@@ -128,7 +128,7 @@ class Scripted:
         question = query.question[0]
         self.log.append((time.monotonic(), transport, question.name.to_text().lower(), question.rdtype))
         out = self.behave(query, transport)
-        return out.to_wire() if isinstance(out, dns.message.Message) else out
+        return out.to_wire(max_size=65535) if isinstance(out, dns.message.Message) else out
 
     def _serve_udp(self):
         while True:

@@ -309,7 +309,7 @@ void dns_cache_put(struct dns_cache *cache, const struct dns_cache_key *k, struc
 }
 
 void dns_cache_fail(struct dns_cache *cache, const struct dns_cache_key *k,
-                    enum dns_outcome outcome, uint64_t now_ms, uint64_t epoch)
+                    enum dns_outcome outcome, unsigned least_s, uint64_t now_ms, uint64_t epoch)
 {
     struct flat_key flat;
     flatten(k, &flat);
@@ -320,9 +320,9 @@ void dns_cache_fail(struct dns_cache *cache, const struct dns_cache_key *k,
     if (e != NULL) {
         /* RFC 9520 section 3.2: at least a second, backing off. */
         bool goes_on = e->fail_s > 0 && e->fail_epoch == epoch;
-        e->fail_s = (uint16_t)(!goes_on                     ? 1
-                               : e->fail_s * 2 < MAX_FAIL_S ? e->fail_s * 2
-                                                            : MAX_FAIL_S);
+        unsigned s = goes_on ? e->fail_s * 2u : 1;
+        s = s < least_s ? least_s : s;
+        e->fail_s = (uint16_t)(s < MAX_FAIL_S ? s : MAX_FAIL_S);
         e->fail_until_ms = now_ms + (uint64_t)e->fail_s * 1000;
         e->fail_epoch = epoch;
         e->fail_outcome = outcome;

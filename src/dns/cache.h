@@ -57,9 +57,10 @@ bool dns_cache_get_stale(struct dns_cache *c, const struct dns_cache_key *k, uin
 /* Replaces whatever was there. The cache takes a reference of its own. */
 void dns_cache_put(struct dns_cache *c, const struct dns_cache_key *k, struct dns_set *set,
                    uint32_t stale_s, uint64_t now_ms);
-/* A failure never replaces an answer: it stands beside it, 1 s at first, doubling to 30 s. */
+/* A failure never replaces an answer: it stands beside it, least_s (at least 1) at first, doubling
+ * to 30 s. */
 void dns_cache_fail(struct dns_cache *c, const struct dns_cache_key *k, enum dns_outcome outcome,
-                    uint64_t now_ms, uint64_t epoch);
+                    unsigned least_s, uint64_t now_ms, uint64_t epoch);
 
 size_t dns_cache_bytes(struct dns_cache *c);
 size_t dns_cache_n(struct dns_cache *c);

@@ -59,6 +59,14 @@ static void finish(struct dns_exchange *x, enum dns_outcome outcome, const struc
     release(x);
 }
 
+void dns_exchange_hand_over(struct dns_exchange *x, void *owner, const struct dns_ask *ask)
+{
+    x->owner = owner;
+    x->ask = ask;
+    x->same = NULL;
+    x->same_arg = NULL;
+}
+
 void dns_exchange_cancel(struct dns_exchange *x)
 {
     if (x != NULL)
@@ -99,6 +107,12 @@ static void count_failure(struct dns_exchange *x)
     dns_probe_wake(x->engine);
     dns_engine_tell(x->engine, &(struct dns_event){ .kind = DNS_EVENT_SERVER_SUSPECT,
                                                     .server = &x->server->addr });
+}
+
+void dns_exchange_give_up(struct dns_exchange *x)
+{
+    count_failure(x);
+    release(x);
 }
 
 /* It is ourselves who have no descriptor, port or memory left. */

@@ -11,7 +11,12 @@
 #include "dns/exchange.h"
 #include "dns/flight.h"
 
-enum { DNS_MAX_ATTEMPTS = 6, DNS_QUERY_MS = 4000, DNS_SUSPECT_MS = 2000 };
+enum {
+    DNS_MAX_ATTEMPTS = 6,
+    DNS_QUERY_MS = 4000,
+    DNS_SUSPECT_MS = 2000,
+    DNS_SUSPECT_FAIL_S = 10, /* a failure is remembered, while probes are under way */
+};
 
 struct dns_query;
 

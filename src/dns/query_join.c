@@ -1,4 +1,5 @@
 #include "dns/dial.h"
+#include "dns/probe.h"
 #include "dns/query_impl.h"
 
 #include <stdlib.h>
@@ -81,6 +82,17 @@ void dns_query_abort(struct dns_query *q)
     release(q);
 }
 
+/* A server that is silent beside one that answers would never be found out by questions that end
+ * with the other's answer, and each new name would wait for it first. */
+static void overhear(struct dns_query *q)
+{
+    for (unsigned i = 0; i < q->n_attempts; i++)
+        if (q->attempts[i] != NULL && !q->attempts[i]->by_tcp && !q->attempts[i]->is_late) {
+            dns_probe_overhear(q->attempts[i]);
+            q->attempts[i] = NULL;
+        }
+}
+
 /* Gives every waiter the result. Takes over the caller's reference to set. */
 static void finish(struct dns_query *q, enum dns_outcome outcome, struct dns_set *set)
 {
@@ -96,8 +108,37 @@ static void finish(struct dns_query *q, enum dns_outcome outcome, struct dns_set
         w->query = NULL;
         w->on_done(w, q);
     }
+    if (set != NULL)
+        overhear(q);
     dns_set_unref(set);
     release(q);
+}
+
+/* Silent to the end of the question, seconds after its last packet: that is a failure as well. */
+static void give_up(struct dns_query *q, unsigned i)
+{
+    bool is_last = true;
+    for (unsigned j = i + 1; j < q->n_attempts; j++)
+        is_last &= q->attempts[j] == NULL || q->attempts[j]->server != q->attempts[i]->server;
+    query_add_try(q, q->attempts[i], DNS_TIMED_OUT);
+    if (is_last && q->attempts[i]->is_late)
+        dns_exchange_give_up(q->attempts[i]);
+    else
+        dns_exchange_cancel(q->attempts[i]);
+    q->attempts[i] = NULL;
+}
+
+/* Where all servers are suspect, their probes find the repair and void the failure: whoever asks
+ * meanwhile need not ask them as well. */
+static unsigned least_failure_s(struct dns_query *q)
+{
+    struct dns_shared *s = q->engine->shared;
+    unsigned n = 0;
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < q->group->n_servers; i++)
+        n += q->group->servers[i]->is_suspect;
+    pthread_mutex_unlock(&s->lock);
+    return n == q->group->n_servers ? DNS_SUSPECT_FAIL_S : 1;
 }
 
 void query_fail(struct dns_query *q)
@@ -105,14 +146,11 @@ void query_fail(struct dns_query *q)
     struct dns_shared *s = q->engine->shared;
     struct dns_cache_key key = dns_cache_key_of(q->group->id, &q->ask);
     for (unsigned i = 0; i < q->n_attempts; i++)
-        if (q->attempts[i] != NULL) {
-            query_add_try(q, q->attempts[i], DNS_TIMED_OUT);
-            dns_exchange_cancel(q->attempts[i]);
-            q->attempts[i] = NULL;
-        }
+        if (q->attempts[i] != NULL)
+            give_up(q, i);
     /* What a follower waited for in vain is the leader's to tell. */
     if (!q->is_follower)
-        dns_cache_fail(s->cache, &key, q->worst, io_now_ms(q->engine->loop),
+        dns_cache_fail(s->cache, &key, q->worst, least_failure_s(q), io_now_ms(q->engine->loop),
                        atomic_load(&s->epoch));
     finish(q, q->worst, NULL);
 }

@@ -95,7 +95,7 @@ static void failures_back_off_and_replace_nothing(void **state)
     uint64_t now_ms = 10000;
     put(c, &k, DNS_ANSWERED, 5, 0);
     for (size_t i = 0; i < sizeof held_s / sizeof held_s[0]; i++) {
-        dns_cache_fail(c, &k, DNS_TIMED_OUT, now_ms, 1);
+        dns_cache_fail(c, &k, DNS_TIMED_OUT, 1, now_ms, 1);
         assert_int_equal(get(c, &k, now_ms + held_s[i] * 1000 - 1, &hit), DNS_CACHE_FAILED);
         assert_int_equal(hit.outcome, DNS_TIMED_OUT);
         now_ms += held_s[i] * 1000;
@@ -104,10 +104,10 @@ static void failures_back_off_and_replace_nothing(void **state)
     assert_true(dns_cache_get_stale(c, &k, now_ms, &hit));
     dns_set_unref(hit.set);
     /* A server came back (another epoch): void at once, and the next one begins at a second. */
-    dns_cache_fail(c, &k, DNS_TIMED_OUT, now_ms, 1);
+    dns_cache_fail(c, &k, DNS_TIMED_OUT, 1, now_ms, 1);
     dns_cache_get(c, &k, now_ms, 2, &hit);
     assert_int_equal(hit.state, DNS_CACHE_NONE);
-    dns_cache_fail(c, &k, DNS_TIMED_OUT, now_ms, 2);
+    dns_cache_fail(c, &k, DNS_TIMED_OUT, 1, now_ms, 2);
     dns_cache_get(c, &k, now_ms + 1000, 2, &hit);
     assert_int_equal(hit.state, DNS_CACHE_NONE);
     put(c, &k, DNS_ANSWERED, 5, now_ms);
@@ -138,7 +138,7 @@ static void a_flood_of_names_leaves_the_hot_ones(void **state)
         if (i % 2)
             put(c, &k, DNS_NXDOMAIN_OUTCOME, 300, 0);
         else
-            dns_cache_fail(c, &k, DNS_TIMED_OUT, 0, 1);
+            dns_cache_fail(c, &k, DNS_TIMED_OUT, 1, 0, 1);
         assert_true(dns_cache_bytes(c) <= MAX);
     }
     for (unsigned i = 0; i < HOT; i++) {
