@@ -46,9 +46,9 @@ OPT_RR = b"\0" + struct.pack("!HHIH", OPT, 1232, 0, 0)
 class Exchange:
     """One question as it came, and every means to answer it. nth: how often this client has asked it (1, 2 ...)."""
 
-    def __init__(self, server, wire, transport, client, local, reply, nth):
+    def __init__(self, server, wire, transport, client, local, reply):
         self.server, self.wire, self.transport, self.client = server, wire, transport, client
-        self.local, self.reply, self.nth = local, reply, nth
+        self.local, self.reply, self.nth = local, reply, 0
         self.query = dns.message.from_wire(wire)
         self.name = self.query.question[0].name
         self.rdtype = self.query.question[0].rdtype
@@ -136,10 +136,10 @@ class Hostile:
 
     def _play(self, name, ip, wire, transport, client, reply):
         try:
+            x = Exchange(self, wire, transport, client, ip, reply)
             with self.lock:
-                key = (name, client[0], transport, bytes(wire[12:]).lower())
-                nth = self.seen[key] = self.seen.get(key, 0) + 1
-            x = Exchange(self, wire, transport, client, ip, reply, nth)
+                key = (name, client[0], transport, x.question.lower())
+                x.nth = self.seen[key] = self.seen.get(key, 0) + 1
             self.log.append((time.monotonic(), name, client[0], transport, x.name.to_text(), x.rdtype))
             BEHAVIOURS[name](x)
         except OSError:

@@ -102,6 +102,10 @@ static bool claim(struct dns_server *server, uint64_t zone, uint64_t nonce, uint
     if (server->loop_asked_ms != 0 && now_ms < server->loop_asked_ms + DNS_LOOP_ASK_MS)
         return false;
     server->loop_asked_ms = now_ms;
+    /* Any answer to it says that the server is well: a probe besides would be one packet too many.
+     */
+    if (server->is_suspect)
+        server->probe_at_ms = now_ms + dns_probe_wait_ms(++server->probe_step);
     server->loop_nonce = nonce;
     server->loop_zone = zone;
     return true;
