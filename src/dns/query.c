@@ -96,26 +96,42 @@ static void mark_out(struct dns_query *q, const struct dns_server *server)
             q->is_out[i] = true;
 }
 
+/* Of a query that is over. */
+static void release_if_alone(struct dns_query *q)
+{
+    if (!has_attempts(q))
+        query_release(q);
+}
+
+static void avoid(struct dns_query *q, struct dns_server *server)
+{
+    struct dns_shared *s = q->engine->shared;
+    pthread_mutex_lock(&s->lock);
+    dns_server_avoid(server, q->route->zone_hash, io_now_ms(q->engine->loop));
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void on_exchange_done(struct dns_exchange *x, enum dns_outcome outcome,
                              const struct dns_msg *m, const struct dns_verdict *v)
 {
     struct dns_query *q = x->owner;
     int slot = slot_of(q, x);
+    bool is_good = outcome == DNS_ANSWERED || dns_outcome_is_negative(outcome);
     q->attempts[slot] = NULL;
+    if (m != NULL && !is_good)
+        avoid(q, x->server);
+    if (q->is_over) {
+        release_if_alone(q);
+        return;
+    }
     query_add_try(q, x, outcome);
-    if (outcome == DNS_ANSWERED || dns_outcome_is_negative(outcome)) {
+    if (is_good) {
         query_answer(q, m, v);
         return;
     }
     if (q->worst == DNS_TIMED_OUT || q->worst == DNS_UNREACHABLE)
         q->worst = outcome;
     mark_out(q, x->server);
-    if (m != NULL) {
-        struct dns_shared *s = q->engine->shared;
-        pthread_mutex_lock(&s->lock);
-        dns_server_avoid(x->server, q->route->zone_hash, io_now_ms(q->engine->loop));
-        pthread_mutex_unlock(&s->lock);
-    }
     if (!can_send(q)) {
         end_if_idle(q);
         return;
@@ -129,6 +145,12 @@ static void on_exchange_done(struct dns_exchange *x, enum dns_outcome outcome,
 static void on_exchange_late(struct dns_exchange *x)
 {
     struct dns_query *q = x->owner;
+    if (q->is_over) {
+        q->attempts[slot_of(q, x)] = NULL;
+        dns_exchange_cancel(x);
+        release_if_alone(q);
+        return;
+    }
     /* Whoever came after the last one had left finds it asking again. */
     if (!end_if_idle(q) && can_send(q) && !io_timer_is_armed(&q->timer))
         io_timer_arm(q->engine->loop, &q->timer, 1);

@@ -5,8 +5,8 @@
  * questions in flight are one query with several waiters. The answer goes to the cache, a failure
  * too.
  *
- * A query without waiters sends nothing more, but listens until its last attempt is late: what was
- * learned of a server is kept. It frees itself.
+ * A query without waiters sends nothing more, and one that is answered neither, but both listen
+ * until their last attempt is late: what was learned of a server is kept. It frees itself.
  */
 #include "dns/exchange.h"
 #include "dns/flight.h"
@@ -58,6 +58,7 @@ struct dns_query {
     struct io_timer slow;
     struct io_timer end;
     bool is_slow, is_telling;
+    bool is_over;     /* everybody has the result; it listens to attempts that are not late */
     bool is_refresh;  /* goes on without waiters */
     bool is_follower; /* another worker asks: nothing is sent here */
     struct dns_follower flight;

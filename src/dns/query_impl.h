@@ -18,4 +18,6 @@ void query_send_next(struct dns_query *q);
 /* query_join.c: both of these end the query. */
 void query_answer(struct dns_query *q, const struct dns_msg *m, const struct dns_verdict *v);
 void query_fail(struct dns_query *q);
+/* Frees it; nobody is told. */
+void query_release(struct dns_query *q);
 void query_add_try(struct dns_query *q, const struct dns_exchange *x, enum dns_outcome outcome);

@@ -58,7 +58,7 @@ void query_add_try(struct dns_query *q, const struct dns_exchange *x, enum dns_o
     q->tries[q->n_tries++] = try_of(q, x, outcome);
 }
 
-static void release(struct dns_query *q)
+void query_release(struct dns_query *q)
 {
     list_remove(&q->node);
     for (unsigned i = 0; i < q->n_attempts; i++)
@@ -79,7 +79,33 @@ void dns_query_abort(struct dns_query *q)
         list_remove(&w->node);
         w->query = NULL;
     }
-    release(q);
+    query_release(q);
+}
+
+/*
+ * Whoever was asked and is not late yet goes on being listened to, for what that tells of its
+ * health: a silent server would never be found out where another one answers in its place.
+ */
+static bool goes_on_listening(struct dns_query *q)
+{
+    bool is_busy = false;
+    for (unsigned i = 0; i < q->n_attempts; i++) {
+        struct dns_exchange *x = q->attempts[i];
+        if (x != NULL && x->is_late) {
+            dns_exchange_cancel(x);
+            q->attempts[i] = NULL;
+        }
+        is_busy = is_busy || q->attempts[i] != NULL;
+    }
+    if (!is_busy)
+        return false;
+    struct io_loop *loop = q->engine->loop;
+    io_timer_disarm(loop, &q->timer);
+    io_timer_disarm(loop, &q->slow);
+    io_timer_disarm(loop, &q->end);
+    q->is_over = true;
+    list_push_back(bucket_of(q->engine, q->group->id, &q->ask), &q->node);
+    return true;
 }
 
 /* A server that is silent beside one that answers would never be found out by questions that end
@@ -111,7 +137,8 @@ static void finish(struct dns_query *q, enum dns_outcome outcome, struct dns_set
     if (set != NULL)
         overhear(q);
     dns_set_unref(set);
-    release(q);
+    if (!goes_on_listening(q))
+        query_release(q);
 }
 
 /* Silent to the end of the question, seconds after its last packet: that is a failure as well. */
@@ -234,7 +261,8 @@ static struct dns_query *find_equal(struct dns_engine *e, uint64_t group, uint64
 {
     LIST_EACH (it, after, bucket_of(e, group, ask)) {
         struct dns_query *q = LIST_ENTRY(it, struct dns_query, node);
-        if (q->group->id == group && q->route->zone_hash == zone && dns_ask_eq(&q->ask, ask))
+        if (!q->is_over && q->group->id == group && q->route->zone_hash == zone &&
+            dns_ask_eq(&q->ask, ask))
             return q;
     }
     return NULL;
@@ -296,7 +324,7 @@ bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes 
     /* Between our look into the cache and now, another worker's flight may have ended. */
     if (is_new && how != DNS_JOIN_ANEW && q->flight.engine != NULL && !q->is_follower &&
         answer_from_cache(w, e, routes, route, group, ask)) {
-        release(q);
+        query_release(q);
         return true;
     }
     w->query = q;

@@ -24,10 +24,48 @@ static void dead_servers_see_few_packets(void **state)
     rig_done(&g);
 }
 
+/* Another server's answer ends the wait, not the watch: else each question would cost a hedge. */
+static void a_silent_server_is_found_out_while_another_answers(void **state)
+{
+    struct rig g;
+    struct want w;
+    char name[64];
+    rig_init(&g, 2, 0);
+    rig_go(&g);
+    g.fakes[0].mode = FAKE_SILENT;
+    for (unsigned i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "n%u.example", i);
+        want(&w, &g, name);
+        assert_string_equal(want_ip(&w), "127.0.0.10");
+        dns_resolve_cancel(&w.r);
+    }
+    rig_run_for(&g, DNS_FIRST_ATTEMPT_MS);
+    assert_int_equal(rig_events(&g, DNS_EVENT_SERVER_SUSPECT), 1);
+    want(&w, &g, "last.example");
+    assert_true(w.took_ms < 100);
+    dns_resolve_cancel(&w.r);
+    rig_done(&g);
+}
+
+static void a_query_may_end_with_its_attempts_open(void **state)
+{
+    struct rig g;
+    struct want w;
+    rig_init(&g, 2, 0);
+    rig_go(&g);
+    g.fakes[0].mode = FAKE_SILENT;
+    want(&w, &g, "a.example");
+    dns_resolve_cancel(&w.r);
+    /* The engine ends while the first server is still listened to. */
+    rig_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dead_servers_see_few_packets),
+        cmocka_unit_test(a_silent_server_is_found_out_while_another_answers),
+        cmocka_unit_test(a_query_may_end_with_its_attempts_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
