@@ -280,6 +280,7 @@ void routes_text(struct output *o, const json_t *document)
         return;
     write_health(o, document);
     write_endpoints(o, document);
-    output_line(o, STYLE_DIM, "cache: %.0f answers, %.0f KiB", json_get_number(cache, "entries"),
-                json_get_number(cache, "bytes") / 1024);
+    output_line(o, STYLE_DIM, "cache: %.0f answers, %.0f of %.0f KiB",
+                json_get_number(cache, "entries"), json_get_number(cache, "bytes") / 1024,
+                json_get_number(cache, "max_bytes") / 1024);
 }

@@ -1,6 +1,7 @@
 #include "codec/dns_show.h"
 
 #include "codec/addr.h"
+#include "codec/dns_rdata.h"
 
 static const uint8_t *bytes_of(const struct dns_msg *m, const struct dns_rr *rr)
 {
@@ -106,9 +107,16 @@ static bool show_known(const struct dns_msg *m, const struct dns_rr *rr, struct 
 
 void dns_show_rdata(const struct dns_msg *m, const struct dns_rr *rr, struct buf *out)
 {
+    uint8_t expanded[DNS_RDATA_BYTES];
+    const uint8_t *p = bytes_of(m, rr);
+    size_t n = rr->rdata_n;
     if (show_known(m, rr, out))
         return;
-    buf_printf(out, "\\# %u", rr->rdata_n);
-    for (unsigned i = 0; i < rr->rdata_n; i++)
-        buf_printf(out, "%s%02x", i == 0 ? " " : "", bytes_of(m, rr)[i]);
+    /* A pointer into the message would say nothing outside of it. */
+    if (dns_rdata_is_known(rr->type, rr->class) &&
+        dns_rdata_expand(m->wire, rr->rdata_at, rr->rdata_n, rr->type, expanded, &n))
+        p = expanded;
+    buf_printf(out, "\\# %zu", n);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s%02x", i == 0 ? " " : "", p[i]);
 }

@@ -177,6 +177,18 @@ static void write_gauge(struct buf *out, const struct dns_status *st, const stru
     }
 }
 
+static void write_cache(struct buf *out, struct dns_cache *cache)
+{
+    static const struct dns_counter_row entries = { "penstock_dns_cache_entries", "",
+                                                    "Answers in the DNS cache." };
+    static const struct dns_counter_row bytes = { "penstock_dns_cache_bytes", "",
+                                                  "Memory that the DNS cache uses." };
+    write_family(out, &entries, "gauge");
+    buf_printf(out, "%s %zu\n", entries.name, dns_cache_n(cache));
+    write_family(out, &bytes, "gauge");
+    buf_printf(out, "%s %zu\n", bytes.name, dns_cache_bytes(cache));
+}
+
 void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out)
 {
     struct dns_status st;
@@ -188,5 +200,6 @@ void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out)
     for (size_t g = 0; g < sizeof gauges / sizeof *gauges; g++)
         write_gauge(out, &st, &gauges[g]);
     write_zones(out, &st);
+    write_cache(out, s->cache);
     dns_status_done(&st);
 }

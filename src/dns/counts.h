@@ -49,6 +49,13 @@ static inline void dns_zone_count(struct dns_zone *z, enum dns_zone_count c)
 {
     atomic_fetch_add_explicit(&z->v[c], 1, memory_order_relaxed);
 }
+/* A lookup that the cache answered at once. */
+static inline void dns_zone_count_hit(struct dns_zone *z, bool is_negative)
+{
+    dns_zone_count(z, DNS_ZONE_LOOKUPS);
+    dns_zone_count(z, is_negative ? DNS_ZONE_NEGATIVE : DNS_ZONE_ANSWERED);
+    dns_zone_count(z, DNS_ZONE_CACHED);
+}
 /* A genuine reply, by its code. */
 void dns_server_count_rcode(struct dns_server_counts *s, unsigned rcode);
 
@@ -57,5 +64,5 @@ struct dns_zone *dns_zone_take(struct dns_shared *s, const struct dns_name *name
 void dns_zone_give(struct dns_shared *s, struct dns_zone *z); /* NULL is fine */
 
 /* All of them in Prometheus' text format, with the usual round trip, the health and the
- * budget of each server. */
+ * budget of each server, and the size of the cache. */
 void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out);

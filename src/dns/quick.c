@@ -63,7 +63,9 @@ bool dns_quick_find(struct dns_engine *e, const struct dns_ask *ask, struct dns_
     const struct dns_set *set = hit->set;
     bool is_whole = !set->is_open && !set->is_sinkhole &&
                     (set->outcome == DNS_ANSWERED || is_no_final(e, route, group, ask, set));
-    if (!is_whole)
+    if (is_whole)
+        dns_zone_count_hit(route->counts, dns_outcome_is_negative(set->outcome));
+    else
         dns_set_unref(hit->set);
     return is_whole;
 }

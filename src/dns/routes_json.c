@@ -242,6 +242,7 @@ static void write_cache(struct table *t)
     json_open(&t->json, "cache", '{');
     json_put_u64(&t->json, "entries", dns_cache_n(cache));
     json_put_u64(&t->json, "bytes", dns_cache_bytes(cache));
+    json_put_u64(&t->json, "max_bytes", t->shared->conf->dns_cache_bytes);
     json_close(&t->json, '{');
 }
 

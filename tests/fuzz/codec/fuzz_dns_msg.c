@@ -1,10 +1,11 @@
 /*
  * Any bytes as a message. What parses is copied record by record, with names decompressed; the copy
- * parses to the same records, and the copy of the copy has the same bytes.
+ * parses to the same records, which read the same, and the copy of the copy has the same bytes.
  */
 #include <stdlib.h>
 
 #include "codec/dns_msg.h"
+#include "codec/dns_show.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -24,6 +25,23 @@ static void copy_message(const struct dns_msg *m, struct buf *out)
     if (m->edns.is_present)
         dns_write_opt(&w, m->edns.udp_bytes, m->rcode, m->edns.dnssec_ok, -1, STR(""));
     dns_write_end(&w);
+}
+
+static void check_shown(const struct dns_msg *a, const struct dns_rr *x, const struct dns_msg *b,
+                        const struct dns_rr *y)
+{
+    struct buf one, other;
+    buf_init(&one, 8 * DNS_MESSAGE_BYTES);
+    buf_init(&other, 8 * DNS_MESSAGE_BYTES);
+    dns_show_rdata(a, x, &one);
+    dns_show_rdata(b, y, &other);
+    for (size_t i = 0; i < one.n; i++)
+        if (one.p[i] < ' ' || one.p[i] > '~')
+            abort();
+    if (one.failed || !str_eq(buf_str(&one), buf_str(&other)))
+        abort();
+    buf_done(&one);
+    buf_done(&other);
 }
 
 static void check_same(const struct dns_msg *a, const struct dns_msg *b)
@@ -46,6 +64,7 @@ static void check_same(const struct dns_msg *a, const struct dns_msg *b)
         bool is_soa = dns_rr_soa_minimum(a, x, &u);
         if (is_soa != dns_rr_soa_minimum(b, y, &v) || (is_soa && u != v))
             abort();
+        check_shown(a, x, b, y);
     }
 }
 
