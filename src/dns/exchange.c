@@ -88,6 +88,10 @@ static void count_answer(struct dns_exchange *x, struct str theirs)
         dns_memory_hurry(&s->memory, io_now_ms(x->engine->loop));
     if (theirs.n > 0)
         dns_cookie_learn(&x->server->cookie, theirs);
+    if (x->with_edns && !x->by_tcp)
+        x->server->answers_edns = true;
+    if (x->is_edns_doubted)
+        x->server->edns_doubted_until_ms = io_now_ms(x->engine->loop) + DNS_EDNS_DOUBTED_MS;
     pthread_mutex_unlock(&s->lock);
     if (is_well_again) {
         atomic_fetch_add(&s->epoch, 1);
@@ -392,17 +396,35 @@ static void on_tcp_timer(struct dns_exchange *x)
 }
 
 /*
- * Of silence the cookie may be why, since there is what drops or spoils it on the way. A server that
- * had cookies loses them when it is suspect.
+ * Of silence the cookie may be why, since there is what drops or spoils it on the way. A server
+ * that had cookies loses them when it is suspect.
  */
 static void doubt_cookies(struct dns_exchange *x)
 {
     struct dns_shared *s = x->engine->shared;
     pthread_mutex_lock(&s->lock);
-    if (x->cookie_n > 0 && (x->cookie_n == DNS_CLIENT_COOKIE_BYTES || x->has_wrong_cookies ||
-                            x->server->is_suspect))
+    if (x->cookie_n > 0 &&
+        (x->cookie_n == DNS_CLIENT_COOKIE_BYTES || x->has_wrong_cookies || x->server->is_suspect))
         dns_cookie_stop(&x->server->cookie, io_now_ms(x->engine->loop));
     pthread_mutex_unlock(&s->lock);
+}
+
+/*
+ * There are servers, and things before them, that drop what has EDNS without a word. One that never
+ * answered a query with it is asked once more without after its first silence, no more: the dead
+ * are to see few packets.
+ */
+static bool tries_without_edns(struct dns_exchange *x)
+{
+    struct dns_shared *s = x->engine->shared;
+    pthread_mutex_lock(&s->lock);
+    bool may_drop = dns_server_may_drop_edns(x->server);
+    pthread_mutex_unlock(&s->lock);
+    if (!x->with_edns || !may_drop)
+        return false;
+    x->with_edns = false;
+    x->is_edns_doubted = true;
+    return true;
 }
 
 static void on_timer(struct io_timer *t)
@@ -417,7 +439,14 @@ static void on_timer(struct io_timer *t)
     x->is_late = true;
     count_failure(x);
     doubt_cookies(x);
-    x->on_late(x);
+    bool is_again = tries_without_edns(x);
+    enum dns_outcome outcome;
+    if (is_again)
+        close_udp(x);
+    if (is_again && !send_udp(x, &outcome))
+        finish(x, outcome, NULL, NULL);
+    else
+        x->on_late(x);
 }
 
 static void on_failure(struct io_task *t)
@@ -448,7 +477,7 @@ struct dns_exchange *dns_exchange_start(struct dns_engine *e, struct dns_server 
 
     uint64_t now_ms = io_now_ms(e->loop);
     pthread_mutex_lock(&e->shared->lock);
-    x->with_edns = dns_server_takes_edns(server, now_ms);
+    x->with_edns = dns_server_takes_edns(server, ask->dnssec_ok, now_ms);
     unsigned attempt_ms = dns_server_attempt_ms(server);
     pthread_mutex_unlock(&e->shared->lock);
 

@@ -141,9 +141,14 @@ bool dns_server_is_left_out(const struct dns_server *s, uint64_t zone, uint64_t 
     return false;
 }
 
-bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms)
+bool dns_server_takes_edns(const struct dns_server *s, bool is_needed, uint64_t now_ms)
 {
-    return now_ms >= s->edns_off_until_ms;
+    return now_ms >= s->edns_off_until_ms && (is_needed || now_ms >= s->edns_doubted_until_ms);
+}
+
+bool dns_server_may_drop_edns(const struct dns_server *s)
+{
+    return !s->answers_edns && s->n_failures == 1;
 }
 
 static uint64_t budget_milli(const struct dns_server *s, uint64_t now_ms)

@@ -22,6 +22,7 @@ enum {
     DNS_AVOID_MS = 5000,
     DNS_LOOP_OUT_MS = 300 * 1000, /* then it may have been mended */
     DNS_EDNS_OFF_MS = 600 * 1000,
+    DNS_EDNS_DOUBTED_MS = 60 * 1000,
     DNS_BUDGET_PER_S = 400, /* where no setting says otherwise */
     DNS_MAX_BUDGET_PER_S = 1000000,
     DNS_MAX_AVOIDED_ZONES = 8,
@@ -41,6 +42,8 @@ struct dns_server {
     uint64_t used_ms;      /* last asked for a client's sake */
     struct dns_ask sample; /* the last real one, for probes; its name is empty before it */
     uint64_t edns_off_until_ms;
+    bool answers_edns; /* a query with EDNS was not lost */
+    uint64_t edns_doubted_until_ms;
     struct dns_cookie cookie;
     uint32_t budget_per_s; /* packets; as many may go at once */
     uint32_t budget_milli; /* thousandths of packets */
@@ -82,7 +85,10 @@ bool dns_server_is_avoided(const struct dns_server *s, uint64_t zone, uint64_t n
 void dns_server_leave_out(struct dns_server *s, uint64_t zone, uint64_t now_ms);
 bool dns_server_is_left_out(const struct dns_server *s, uint64_t zone, uint64_t now_ms);
 
-bool dns_server_takes_edns(const struct dns_server *s, uint64_t now_ms);
+/* is_needed: the question is not the same without (DO), so doubts do not count. */
+bool dns_server_takes_edns(const struct dns_server *s, bool is_needed, uint64_t now_ms);
+/* It was silent to a query with EDNS: is it worth a query without? */
+bool dns_server_may_drop_edns(const struct dns_server *s);
 
 /* What is left of the budget, in packets. */
 uint32_t dns_server_budget_left(const struct dns_server *s, uint64_t now_ms);

@@ -38,6 +38,7 @@ struct script {
     struct dns_exchange *x;
     struct dns_ask ask;
     bool is_done, is_late, by_tcp;
+    bool waits_on; /* when it is late */
     enum dns_outcome outcome;
     unsigned octet;
 };
@@ -135,7 +136,8 @@ static void on_late(struct dns_exchange *x)
 {
     struct script *s = x->owner;
     s->is_late = true;
-    io_loop_stop(&s->g.loop);
+    if (!s->waits_on)
+        io_loop_stop(&s->g.loop);
 }
 
 /* Until the answer, or until it is late (and then given up, as a query would at its end). */
@@ -348,6 +350,36 @@ static void silence_of_a_server_that_had_them(void **state)
     script_close(&s);
 }
 
+static void drop_edns(struct fake *f, const struct dns_msg *q, const struct addr *from)
+{
+    struct script *s = LIST_ENTRY(f, struct script, g.fakes[0]);
+    s->has_edns[s->n_seen++] = q->edns.is_present;
+    if (!q->edns.is_present)
+        reply(s, q, from, BARE, 0, "127.0.0.10");
+}
+
+/* Silence to EDNS: once more without, within the same question; remembered for a minute, but not
+ * where DO is asked for. */
+static void edns_that_is_dropped(void **state)
+{
+    static struct script s;
+    static const bool want_edns[] = { true, false, false, true };
+    script_open(&s, (struct step[]){ { BARE, 0 } }, 1);
+    s.g.fakes[0].on_query = drop_edns;
+    s.waits_on = true;
+    for (unsigned i = 0; i < 3; i++) {
+        s.ask.dnssec_ok = i == 2;
+        ask(&s);
+        assert_true(s.is_done);
+        assert_int_equal(s.octet, 10);
+        assert_int_equal(s.is_late, i != 1);
+    }
+    assert_int_equal(s.n_seen, 5);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(s.has_edns[i], want_edns[i]);
+    script_close(&s);
+}
+
 static void clients_cookies_differ(void **state)
 {
     struct hash_key one = { 1, 2 }, two = { 1, 3 };
@@ -403,6 +435,7 @@ int main(void)
         cmocka_unit_test(time_ends_the_pause),
         cmocka_unit_test(what_a_server_may_do),
         cmocka_unit_test(edns_is_kept_where_it_is_taken),
+        cmocka_unit_test(edns_that_is_dropped),
         cmocka_unit_test(what_is_dropped_is_not_sent_again),
         cmocka_unit_test(silence_of_a_server_that_had_them),
     };
