@@ -59,14 +59,6 @@ static void finish(struct dns_exchange *x, enum dns_outcome outcome, const struc
     release(x);
 }
 
-void dns_exchange_hand_over(struct dns_exchange *x, void *owner, const struct dns_ask *ask)
-{
-    x->owner = owner;
-    x->ask = ask;
-    x->same = NULL;
-    x->same_arg = NULL;
-}
-
 void dns_exchange_cancel(struct dns_exchange *x)
 {
     if (x != NULL)

@@ -61,9 +61,6 @@ struct dns_exchange {
 struct dns_exchange *dns_exchange_start(struct dns_engine *e, struct dns_server *server,
                                         const struct dns_ask *ask, dns_same_route *same,
                                         void *same_arg, enum dns_transport transport);
-/* Its owner has what it wanted; another goes on listening for the server's sake, with an ask of its
- * own. The new owner sets on_done and on_late. */
-void dns_exchange_hand_over(struct dns_exchange *x, void *owner, const struct dns_ask *ask);
 /* Cancels, and counts as a failure that nothing came. */
 void dns_exchange_give_up(struct dns_exchange *x);
 /* Silently; NULL is fine. */

@@ -81,19 +81,6 @@ static void probe_server(struct dns_engine *e, struct dns_server *server, const 
     p->exchange->on_late = on_server_late;
 }
 
-void dns_probe_overhear(struct dns_exchange *x)
-{
-    struct probe *p = probe_new(x->engine, x->ask);
-    if (p == NULL) {
-        dns_exchange_cancel(x);
-        return;
-    }
-    p->exchange = x;
-    dns_exchange_hand_over(x, p, &p->ask);
-    x->on_done = on_server_done;
-    x->on_late = on_server_late;
-}
-
 /* -- endpoints ---------------------------------------------------------------------------- */
 
 static void take_back(struct probe *p)

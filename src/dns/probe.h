@@ -5,12 +5,9 @@
  * endpoint's last name again and their address is connected to (and closed at once): an answer that
  * cannot be connected to is not an answer. Whichever engine finds a probe due claims it.
  */
-#include "dns/exchange.h"
+#include "dns/shared.h"
 
 void dns_probe_init(struct dns_engine *e);
 void dns_probe_done(struct dns_engine *e);
 /* There may be something to probe from now on. */
 void dns_probe_wake(struct dns_engine *e);
-/* Takes an attempt that was overtaken by another server's answer: whether it is late still counts.
- */
-void dns_probe_overhear(struct dns_exchange *x);

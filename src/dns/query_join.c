@@ -1,5 +1,4 @@
 #include "dns/dial.h"
-#include "dns/probe.h"
 #include "dns/query_impl.h"
 
 #include <stdlib.h>
@@ -108,17 +107,6 @@ static bool goes_on_listening(struct dns_query *q)
     return true;
 }
 
-/* A server that is silent beside one that answers would never be found out by questions that end
- * with the other's answer, and each new name would wait for it first. */
-static void overhear(struct dns_query *q)
-{
-    for (unsigned i = 0; i < q->n_attempts; i++)
-        if (q->attempts[i] != NULL && !q->attempts[i]->by_tcp && !q->attempts[i]->is_late) {
-            dns_probe_overhear(q->attempts[i]);
-            q->attempts[i] = NULL;
-        }
-}
-
 /* Gives every waiter the result. Takes over the caller's reference to set. */
 static void finish(struct dns_query *q, enum dns_outcome outcome, struct dns_set *set)
 {
@@ -134,8 +122,6 @@ static void finish(struct dns_query *q, enum dns_outcome outcome, struct dns_set
         w->query = NULL;
         w->on_done(w, q);
     }
-    if (set != NULL)
-        overhear(q);
     dns_set_unref(set);
     if (!goes_on_listening(q))
         query_release(q);
