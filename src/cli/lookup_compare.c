@@ -114,6 +114,10 @@ bool lookup_text_compared(struct output *o, const json_t *document)
     const json_t *servers = json_object_get(document, "servers");
     const json_t *first = json_array_get(servers, 0);
     bool all_same = true;
+    if (first == NULL) {
+        output_line(o, STYLE_BAD, "No DNS server is known.");
+        return false;
+    }
     for (size_t i = 0; i < json_array_size(json_object_get(first, "questions")); i++)
         all_same = compare_type(o, servers, i) && all_same;
     buf_byte(&o->text, '\n');

@@ -98,7 +98,9 @@ void dns_explain_json(const struct dns_explain *x, enum dns_outcome result,
                       struct dns_routes *routes, struct json *j)
 {
     char text[DNS_NAME_TEXT_BYTES];
-    json_put_text(j, "result", dns_outcome_text(result));
+    bool has_failed = result != DNS_ANSWERED && !dns_outcome_is_negative(result);
+    bool is_nobody = has_failed && x->n_tries == 0;
+    json_put_text(j, "result", is_nobody ? "no server to ask" : dns_outcome_text(result));
     if (x->route_from != NULL) {
         json_open(j, "route", '{');
         json_put_text(j, "zone", dns_name_text(&x->zone, text));

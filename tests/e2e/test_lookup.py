@@ -264,6 +264,14 @@ def test_wrong_arguments(world, args, says):
     assert ran.code == 64 and says in ran.err and "usage: penstock lookup" in ran.err and ran.out == "", ran
 
 
+def test_no_server_is_known(world):
+    env = {"PENSTOCK_RESOLV_CONF": "/nowhere", "PENSTOCK_DNS_AWS": "off", "PENSTOCK_ADMIN": "off"}
+    ran = cli.run(world.penstock_host, env, "lookup", "a.test", "A")
+    assert ran.code == 1 and "a.test A: no server to ask" in ran.out, ran
+    assert "No DNS server is known." in cli.run(world.penstock_host, env, "lookup", "--compare", "a.test").out
+    assert "nobody: no server is known" in cli.run(world.penstock_host, env, "routes").out
+
+
 def test_wrong_settings(world):
     ran = cli.run(world.penstock_host, {"PENSTOCK_DNS_SERVERS": "nowhere"}, "lookup", "a")
     assert ran.code == 1 and "PENSTOCK_DNS_SERVERS" in ran.err
