@@ -112,13 +112,22 @@ static bool is_repeated(const struct list *bucket, const struct dns_request *req
     return false;
 }
 
-static void question_end(struct front_question *q)
+/* Nothing was asked of a server. */
+static bool knew_all_before(const struct dns_explain *x)
+{
+    for (unsigned i = 0; i < x->n_tries; i++)
+        if (!x->tries[i].from_cache)
+            return false;
+    return true;
+}
+
+static void question_end(struct front_question *q, bool is_refunded)
 {
     struct dns_front *f = q->front;
     dns_forward_done(&q->forward);
     list_remove(&q->node);
     list_remove(&q->conn_node);
-    front_clients_give(q->client);
+    front_clients_give(f->clients, q->client, is_refunded);
     f->n_questions--;
     metric_sub(METRIC_DNS_FRONT_WAITING, 1);
     io_free_later(f->loop, q);
@@ -126,15 +135,7 @@ static void question_end(struct front_question *q)
 
 void front_question_cancel(struct front_question *q)
 {
-    question_end(q);
-}
-
-static bool knew_all_before(const struct dns_explain *x)
-{
-    for (unsigned i = 0; i < x->n_tries; i++)
-        if (!x->tries[i].from_cache)
-            return false;
-    return true;
+    question_end(q, false);
 }
 
 static bool reached_none(const struct dns_explain *x)
@@ -157,8 +158,11 @@ static enum dns_ede ede_of(const struct front_question *q, char *text, size_t te
 {
     const struct dns_explain *x = &q->forward.explain;
     text[0] = 0;
-    if (q->is_over_limit) {
-        snprintf(text, text_bytes, "over the limit of this client (PENSTOCK_DNS_CLIENT_RATE)");
+    if (q->limit != FRONT_WITHIN) {
+        snprintf(text, text_bytes, "%s",
+                 q->limit == FRONT_OVER_RATE
+                     ? "over the limit of this client (PENSTOCK_DNS_CLIENT_RATE)"
+                     : "too many questions of this client are waiting for their servers");
         return DNS_EDE_OTHER;
     }
     if (x->n_tries == 0) {
@@ -190,7 +194,7 @@ enum dns_replied front_write_answer(struct front_question *q, size_t max_bytes, 
         replied = dns_reply_parts(out, max_bytes, &q->request, fw->parts, fw->n_parts);
     } else {
         enum dns_ede ede = ede_of(q, text, sizeof text);
-        enum dns_rcode rcode = q->is_over_limit ? DNS_SERVFAIL : rcode_of(fw->outcome);
+        enum dns_rcode rcode = q->limit != FRONT_WITHIN ? DNS_SERVFAIL : rcode_of(fw->outcome);
         replied = dns_reply_error(out, max_bytes, &q->request, rcode, ede, str_from_c(text));
     }
     if (replied != DNS_REPLIED_NONE)
@@ -203,14 +207,15 @@ static void on_forward_done(struct dns_forward *fw)
     struct front_question *q = fw->owner;
     struct dns_front *f = q->front;
     struct front_conn *conn = q->conn;
+    bool is_refunded = q->limit == FRONT_WITHIN && knew_all_before(&fw->explain);
     if (conn == NULL) {
         buf_clear(&f->out);
         if (front_write_answer(q, dns_reply_room(&q->request), &f->out) != DNS_REPLIED_NONE)
             front_udp_send(&q->back, buf_str(&f->out));
-        question_end(q);
+        question_end(q, is_refunded);
     } else {
         bool is_written = front_tcp_write_answer(conn, q);
-        question_end(q);
+        question_end(q, is_refunded);
         front_tcp_go_on(conn, is_written);
     }
     front_look_if_drained(f);
@@ -245,19 +250,19 @@ enum front_verdict front_ask(struct dns_front *f, const struct dns_request *requ
     q->request = *request;
     if (back != NULL)
         q->back = *back;
-    q->client = front_clients_take(f->clients, peer, io_now_ms(f->loop), &q->is_over_limit);
+    q->client = front_clients_take(f->clients, peer, io_now_ms(f->loop), &q->limit);
     list_push_back(bucket, &q->node);
     list_init(&q->conn_node);
     f->n_questions++;
     metric_add(METRIC_DNS_FRONT_WAITING, 1);
-    if (q->is_over_limit)
+    if (q->limit != FRONT_WITHIN)
         metric_add(METRIC_DNS_FRONT_LIMITED, 1);
     if (conn != NULL)
         front_tcp_take(conn, &q->conn_node);
     q->forward.owner = q;
     q->forward.on_done = on_forward_done;
     q->forward.ask = ask_of(request);
-    q->forward.join = q->is_over_limit ? DNS_JOIN_CACHED : DNS_JOIN_USUAL;
+    q->forward.join = q->limit == FRONT_WITHIN ? DNS_JOIN_USUAL : DNS_JOIN_CACHED;
     q->forward.finds_loops = true;
     /* Loopback is everybody on this host, the server that we ask and a client that asks us. */
     bool is_local = addr_classify(peer) == ADDR_LOOPBACK;
@@ -371,7 +376,7 @@ void dns_front_free(struct dns_front *f)
     front_tcp_close_all(f);
     for (unsigned i = 0; f->n_questions > 0 && i < FRONT_QUESTION_BUCKETS; i++)
         while (!list_is_empty(&f->questions[i]))
-            question_end(LIST_ENTRY(f->questions[i].next, struct front_question, node));
+            front_question_cancel(LIST_ENTRY(f->questions[i].next, struct front_question, node));
     for (size_t i = 0; i < f->n_places; i++)
         front_udp_close(&f->places[i].udp);
     io_timer_disarm(f->loop, &f->drain_timer);

@@ -68,15 +68,21 @@ static bool take_token(const struct front_clients *t, struct front_client *c, ui
 }
 
 struct front_client *front_clients_take(struct front_clients *t, const struct addr *who,
-                                        uint64_t now_ms, bool *is_over)
+                                        uint64_t now_ms, enum front_limit *limit)
 {
     struct front_client *c = find(t, who, now_ms);
-    *is_over = c->n_in_flight >= t->max_in_flight || !take_token(t, c, now_ms);
+    if (c->n_in_flight >= t->max_in_flight)
+        *limit = FRONT_TOO_MANY;
+    else
+        *limit = take_token(t, c, now_ms) ? FRONT_WITHIN : FRONT_OVER_RATE;
     c->n_in_flight++;
     return c;
 }
 
-void front_clients_give(struct front_client *c)
+void front_clients_give(const struct front_clients *t, struct front_client *c, bool is_refunded)
 {
+    uint64_t full = t->rate * MILLI;
     c->n_in_flight--;
+    if (is_refunded)
+        c->milli_tokens = full - c->milli_tokens < MILLI ? full : c->milli_tokens + MILLI;
 }

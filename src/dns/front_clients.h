@@ -32,8 +32,13 @@ struct front_clients *front_clients_new(const struct hash_key *key, uint64_t rat
                                         uint32_t max_in_flight);
 void front_clients_free(struct front_clients *t);
 
-/* One question more of this client; *is_over: it is over one of its limits. Given back when the
- * question ends, whether it was over or not. */
+enum front_limit {
+    FRONT_WITHIN,
+    FRONT_OVER_RATE,
+    FRONT_TOO_MANY, /* in flight */
+};
+/* One question more of this client. It is given back when the question ends, whether it was within
+ * the limits or not; is_refunded: it needed no server after all. */
 struct front_client *front_clients_take(struct front_clients *t, const struct addr *who,
-                                        uint64_t now_ms, bool *is_over);
-void front_clients_give(struct front_client *c);
+                                        uint64_t now_ms, enum front_limit *limit);
+void front_clients_give(const struct front_clients *t, struct front_client *c, bool is_refunded);

@@ -18,7 +18,7 @@ enum {
     FRONT_MAX_CLIENT_QUESTIONS = FRONT_MAX_QUESTIONS / 4,
     FRONT_QUESTION_BUCKETS = 4096,
     FRONT_MAX_CONNS = 1024,
-    FRONT_MAX_STRANGERS = 64, /* of them, from addresses that may not ask: they hear REFUSED */
+    FRONT_MAX_STRANGERS = 64,      /* of them, from addresses that may not ask: they hear REFUSED */
     FRONT_MAX_CONN_QUESTIONS = 32, /* in flight of one connection */
     FRONT_BATCH = 64,              /* datagrams for a system call */
     FRONT_REQUEST_BYTES = 1280,    /* over UDP; none that is meant well comes near */
@@ -61,7 +61,7 @@ struct front_question {
     struct addr peer; /* who asked; never mapped */
     struct dns_request request;
     struct dns_forward forward;
-    bool is_over_limit;
+    enum front_limit limit;
 };
 
 struct front_place {

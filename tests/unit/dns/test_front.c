@@ -206,6 +206,58 @@ static void beyond_its_limit_a_client_gets_what_is_known(void **state)
     close_rig(&r);
 }
 
+/* Names that need no server, and failures that are remembered, cost nothing. */
+static void what_needs_no_server_is_not_counted(void **state)
+{
+    struct front_rig r;
+    open_rig(&r, "127.0.0.1:0", 1);
+    int fd = client(SOCK_DGRAM, &r.at);
+    for (uint16_t i = 0; i < 20; i++) {
+        put(fd, i, "localhost");
+        assert_true(take(&r, fd, 1000) > 0);
+    }
+    put(fd, 100, "a.test");
+    assert_true(take(&r, fd, 1000) > 0);
+    assert_int_equal(got.rcode, DNS_NOERROR);
+    put(fd, 101, "b.test");
+    assert_true(take(&r, fd, 1000) > 0);
+    assert_int_equal(got.rcode, DNS_SERVFAIL);
+    close(fd);
+    close_rig(&r);
+}
+
+/* Who asks and leaves has asked. */
+static void leaving_is_no_way_around_the_limit(void **state)
+{
+    struct front_rig r;
+    uint8_t out[64];
+    open_rig(&r, "127.0.0.1:0", 2);
+    r.g.fakes[0].mode = FAKE_SILENT;
+    for (uint16_t i = 0; i < 5; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%u.test", i);
+        int fd = client(SOCK_STREAM, &r.at);
+        size_t n = question(out + 2, i, name, false);
+        out[0] = 0;
+        out[1] = (uint8_t)n;
+        assert_int_equal(send(fd, out, n + 2, 0), (ssize_t)(n + 2));
+        rig_run_for(&r.g, 10);
+        /* RST; after a FIN it might still be listening. */
+        struct linger now = { .l_onoff = 1, .l_linger = 0 };
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        close(fd);
+        rig_run_for(&r.g, 10);
+    }
+    assert_int_equal(r.front->n_questions, 0);
+    assert_in_range(r.g.fakes[0].n_a, 2, 4); /* with repetitions */
+    int fd = client(SOCK_DGRAM, &r.at);
+    put(fd, 9, "z.test");
+    assert_true(take(&r, fd, 300) > 0);
+    assert_true(has_text("PENSTOCK_DNS_CLIENT_RATE"));
+    close(fd);
+    close_rig(&r);
+}
+
 static void no_server_says_so(void **state)
 {
     struct front_rig r;
@@ -327,8 +379,27 @@ static void a_taken_address_is_explained(void **state)
     f = (struct fault){ 0 };
     assert_false(dns_front_is_free(&r.g.conf, &f));
     close(fd);
-    assert_true(dns_front_is_free(&r.g.conf, &f));
     close_rig(&r);
+}
+
+/* Of a few ports that nobody had a moment ago, one is still free. */
+static void a_free_address_is_free(void **state)
+{
+    struct conf conf = { .workers = 2 };
+    struct addr at;
+    unsigned n_free = 0;
+    conf.dns_listen = (struct conf_addrs){ &at, 1 };
+    for (unsigned i = 0; i < 8; i++) {
+        struct fault f = { 0 };
+        socklen_t n = sizeof at;
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        assert_true(addr_parse(STR("127.0.0.1:0"), 0, &at));
+        assert_int_equal(bind(fd, &at.sa, addr_len(&at)), 0);
+        assert_int_equal(getsockname(fd, &at.sa, &n), 0);
+        close(fd);
+        n_free += dns_front_is_free(&conf, &f);
+    }
+    assert_true(n_free > 0);
 }
 
 /* ---- TCP ---- */
@@ -624,10 +695,13 @@ int main(void)
         cmocka_unit_test(strangers_are_refused),
         cmocka_unit_test(a_repetition_waits_for_the_first),
         cmocka_unit_test(beyond_its_limit_a_client_gets_what_is_known),
+        cmocka_unit_test(what_needs_no_server_is_not_counted),
+        cmocka_unit_test(leaving_is_no_way_around_the_limit),
         cmocka_unit_test(no_server_says_so),
         cmocka_unit_test(what_all_servers_refuse_is_refused),
         cmocka_unit_test(the_address_that_was_asked_answers),
         cmocka_unit_test(a_taken_address_is_explained),
+        cmocka_unit_test(a_free_address_is_free),
         cmocka_unit_test(tcp_is_pipelined_in_any_pieces),
         cmocka_unit_test(answers_do_not_wait_for_each_other),
         cmocka_unit_test(a_message_that_is_no_question_ends_the_connection),

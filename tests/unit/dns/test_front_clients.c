@@ -23,9 +23,9 @@ static unsigned ask(struct front_clients *t, const char *who, unsigned n, uint64
     struct addr a = addr_of(who);
     unsigned n_in = 0;
     for (unsigned i = 0; i < n; i++) {
-        bool is_over;
-        front_clients_give(front_clients_take(t, &a, now_ms, &is_over));
-        n_in += !is_over;
+        enum front_limit limit;
+        front_clients_give(t, front_clients_take(t, &a, now_ms, &limit), false);
+        n_in += limit == FRONT_WITHIN;
     }
     return n_in;
 }
@@ -75,17 +75,34 @@ static void questions_in_flight_are_limited(void **state)
     struct front_clients *t = front_clients_new(&key, 0, 3);
     struct addr a = addr_of("192.0.2.1");
     struct front_client *c = NULL;
-    bool is_over;
+    enum front_limit limit;
     for (unsigned i = 0; i < 3; i++) {
-        c = front_clients_take(t, &a, 1, &is_over);
-        assert_false(is_over);
+        c = front_clients_take(t, &a, 1, &limit);
+        assert_int_equal(limit, FRONT_WITHIN);
     }
-    front_clients_take(t, &a, 1, &is_over);
-    assert_true(is_over);
-    front_clients_give(c);
-    front_clients_give(c);
-    front_clients_take(t, &a, 1, &is_over);
-    assert_false(is_over);
+    front_clients_take(t, &a, 1, &limit);
+    assert_int_equal(limit, FRONT_TOO_MANY);
+    front_clients_give(t, c, false);
+    front_clients_give(t, c, false);
+    front_clients_take(t, &a, 1, &limit);
+    assert_int_equal(limit, FRONT_WITHIN);
+    front_clients_free(t);
+}
+
+static void what_needed_no_server_is_refunded(void **state)
+{
+    struct front_clients *t = front_clients_new(&key, 2, 1000);
+    struct addr a = addr_of("192.0.2.1");
+    enum front_limit limit;
+    for (unsigned i = 0; i < 10; i++) {
+        struct front_client *c = front_clients_take(t, &a, 1, &limit);
+        assert_int_equal(limit, FRONT_WITHIN);
+        front_clients_give(t, c, true);
+        assert_int_equal(c->milli_tokens, 2000);
+    }
+    assert_int_equal(ask(t, "192.0.2.1", 5, 1), 2);
+    front_clients_take(t, &a, 1, &limit);
+    assert_int_equal(limit, FRONT_OVER_RATE);
     front_clients_free(t);
 }
 
@@ -100,16 +117,16 @@ static void a_full_table_holds(void **state)
     for (uint32_t i = 0; i < N; i++) {
         struct addr a;
         uint8_t ip[4] = { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i };
-        bool is_over;
+        enum front_limit limit;
         addr_from_bytes(AF_INET, ip, 0, &a);
-        in[i] = front_clients_take(t, &a, 1, &is_over);
+        in[i] = front_clients_take(t, &a, 1, &limit);
         n_crowd += in[i] == &t->crowd;
-        assert_true(!is_over || in[i] == &t->crowd);
+        assert_true(limit == FRONT_WITHIN || in[i] == &t->crowd);
     }
     assert_in_range(n_crowd, N - FRONT_CLIENT_SETS * FRONT_CLIENT_WAYS, N - 1);
     assert_int_equal(t->crowd.n_in_flight, n_crowd);
     for (uint32_t i = 0; i < N; i++)
-        front_clients_give(in[i]);
+        front_clients_give(t, in[i], false);
     assert_int_equal(t->crowd.n_in_flight, 0);
     assert_int_equal(ask(t, "192.0.2.77", 5, 2), 2);
     free(in);
@@ -123,6 +140,7 @@ int main(void)
         cmocka_unit_test(clients_are_counted_apart),
         cmocka_unit_test(no_rate_is_no_limit),
         cmocka_unit_test(questions_in_flight_are_limited),
+        cmocka_unit_test(what_needed_no_server_is_refunded),
         cmocka_unit_test(a_full_table_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
