@@ -269,11 +269,11 @@ bool dns_cache_get_stale(struct dns_cache *cache, const struct dns_cache_key *k,
     struct shard *c = shard_of(cache, hash);
     pthread_mutex_lock(&c->lock);
     struct entry *e = find(c, &flat, hash);
-    if (e != NULL && e->set != NULL && e->set->outcome == DNS_ANSWERED &&
+    if (e != NULL && e->set != NULL && e->set->outcome != DNS_NXDOMAIN_OUTCOME &&
         now_ms < e->stale_until_ms) {
         hit->state = DNS_CACHE_FRESH;
         hit->set = dns_set_ref(e->set);
-        hit->outcome = DNS_ANSWERED;
+        hit->outcome = e->set->outcome;
         hit->ttl_s = now_ms < e->fresh_until_ms ? seconds_up(e->fresh_until_ms - now_ms) : 0;
         hit->stale_s =
             now_ms < e->fresh_until_ms ? 0 : (uint32_t)((now_ms - e->fresh_until_ms) / 1000);
@@ -298,8 +298,8 @@ void dns_cache_put(struct dns_cache *cache, const struct dns_cache_key *k, struc
         e->set = dns_set_ref(set);
         count(c, e, true);
         e->fresh_until_ms = now_ms + (uint64_t)set->ttl_s * 1000;
-        e->stale_until_ms =
-            e->fresh_until_ms + (set->outcome == DNS_ANSWERED ? (uint64_t)stale_s * 1000 : 0);
+        e->stale_until_ms = e->fresh_until_ms +
+                            (set->outcome != DNS_NXDOMAIN_OUTCOME ? (uint64_t)stale_s * 1000 : 0);
         e->fail_until_ms = 0;
         e->fail_s = 0;
         e->is_refreshed = false;

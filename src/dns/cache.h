@@ -50,8 +50,10 @@ void dns_cache_free(struct dns_cache *c);
 /* epoch: failures that were stored under another one are void (a server came back). */
 void dns_cache_get(struct dns_cache *c, const struct dns_cache_key *k, uint64_t now_ms,
                    uint64_t epoch, struct dns_cache_hit *hit);
-/* A positive answer whose time is over by less than it may be; a fresh one is returned too, with
- * stale_s 0. */
+/*
+ * An answer whose time is over by less than it may be; a fresh one is returned too, with stale_s 0.
+ * NODATA is one: musl's resolver takes a failure for AAAA as one for A. NXDOMAIN never is.
+ */
 bool dns_cache_get_stale(struct dns_cache *c, const struct dns_cache_key *k, uint64_t now_ms,
                          struct dns_cache_hit *hit);
 /* Replaces whatever was there. The cache takes a reference of its own. */

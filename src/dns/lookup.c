@@ -358,11 +358,25 @@ static void on_deliver(struct io_task *t)
     l->on_done(l);
 }
 
+/* No server that could be asked has answered lately: probes find out when one does. */
+static bool all_suspect(struct dns_lookup *l)
+{
+    const struct dns_walk *w = l->walk;
+    bool is_suspect = true;
+    pthread_mutex_lock(&l->engine->shared->lock);
+    for (unsigned i = 0; i < w->n_order; i++)
+        for (unsigned k = 0; k < group_of(w, i)->n_servers; k++)
+            is_suspect = is_suspect && group_of(w, i)->servers[k]->is_suspect;
+    pthread_mutex_unlock(&l->engine->shared->lock);
+    return is_suspect;
+}
+
 static void run(struct dns_lookup *l)
 {
     enum { LEAST_MS = 400 };
     uint64_t left_ms =
         l->spent_ms + LEAST_MS < DNS_LOOKUP_MS ? DNS_LOOKUP_MS - l->spent_ms : LEAST_MS;
+    uint64_t stale_ms = all_suspect(l) ? 1 : DNS_STALE_MS;
     l->is_running = true;
     l->is_answered = false;
     l->is_all_cached = true;
@@ -370,7 +384,7 @@ static void run(struct dns_lookup *l)
     l->started_ms = lookup_now_ms(l);
     l->started_us = io_now_us();
     io_timer_arm(l->engine->loop, &l->end, left_ms);
-    io_timer_arm(l->engine->loop, &l->stale, left_ms < DNS_STALE_MS ? left_ms : DNS_STALE_MS);
+    io_timer_arm(l->engine->loop, &l->stale, left_ms < stale_ms ? left_ms : stale_ms);
     advance(l);
 }
 

@@ -10,7 +10,7 @@ uint32_t lookup_leg_ttl(const struct dns_leg *leg)
     for (unsigned t = 0; t < leg->walk->n_types; t++)
         if (lookup_is_positive(&leg->waits[t]) && leg->waits[t].ttl_s < ttl_s)
             ttl_s = leg->waits[t].ttl_s;
-    return ttl_s;
+    return ttl_s != UINT32_MAX ? ttl_s : leg->waits[0].ttl_s; /* of a no */
 }
 
 static unsigned leg_cnames(const struct dns_leg *leg)
@@ -181,9 +181,11 @@ static void find_old(struct dns_lookup *l, const struct dns_group *group,
     }
 }
 
+/* Of an old answer: more than its TTL, in the first second too. */
 static uint32_t age_of(const struct dns_cache_hit *hit)
 {
-    return hit->set->ttl_s - hit->ttl_s + hit->stale_s;
+    uint32_t beyond_s = hit->ttl_s > 0 ? 0 : hit->stale_s > 0 ? hit->stale_s : 1;
+    return hit->set->ttl_s - hit->ttl_s + beyond_s;
 }
 
 /* The groups of one name in the order of its route. True when an answer ends here; with *has_tail

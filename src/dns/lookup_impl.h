@@ -12,7 +12,7 @@ static inline bool lookup_is_positive(const struct dns_wait *w)
     return w->query == NULL && w->set != NULL && w->set->outcome == DNS_ANSWERED;
 }
 
-/* The lowest TTL of the leg's answers. */
+/* The lowest TTL of the leg's answers; without one, of its no. */
 uint32_t lookup_leg_ttl(const struct dns_leg *leg);
 
 /* All of them end this round: on_done runs at the end of the turn. */
