@@ -24,6 +24,7 @@ enum dns_outcome {
     DNS_BAD_REPLY,
     DNS_SINKHOLE,        /* every address is one that is never dialled */
     DNS_NOT_CONNECTABLE, /* answered, but no address accepted a connection */
+    DNS_NOT_SENT,        /* not asked: we have no descriptor, port or memory left */
     DNS_OVER_BUDGET,     /* not asked: the packets that it may get in a second are spent */
     DNS_AVOIDED,         /* not asked: nothing was to be sent */
     DNS_LOOPS,           /* not asked: it would ask us */

@@ -166,7 +166,9 @@ static bool send_udp(struct dns_exchange *x, enum dns_outcome *outcome)
     x->fd = socket(addr_family(to), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (x->fd < 0 || connect(x->fd, &to->sa, addr_len(to)) != 0 ||
         send(x->fd, x->query + 2, x->query_n, MSG_NOSIGNAL) < 0) {
-        if (!is_our_lack(errno))
+        if (is_our_lack(errno))
+            *outcome = DNS_NOT_SENT;
+        else
             count_failure(x);
         return false;
     }
@@ -176,6 +178,7 @@ static bool send_udp(struct dns_exchange *x, enum dns_outcome *outcome)
     if (x->poll == NULL || uv_poll_init(&x->engine->loop->uv, x->poll, x->fd) != 0) {
         free(x->poll);
         x->poll = NULL;
+        *outcome = DNS_NOT_SENT;
         return false;
     }
     x->poll->data = x;

@@ -1,4 +1,4 @@
-#include "dns/answer.h"
+#include "dns/judge.h"
 
 #include <stdio.h>
 
@@ -18,6 +18,7 @@ const char *dns_outcome_text(enum dns_outcome o)
         [DNS_BAD_REPLY] = "unreadable reply",
         [DNS_SINKHOLE] = "only addresses that are never dialled",
         [DNS_NOT_CONNECTABLE] = "addresses that do not accept a connection",
+        [DNS_NOT_SENT] = "not asked: no descriptor, port or memory left",
         [DNS_OVER_BUDGET] = "not asked: over the packet budget",
         [DNS_AVOIDED] = "not asked",
         [DNS_LOOPS] = "not asked (it asks us: a loop)",
@@ -83,7 +84,7 @@ static int write_try(const struct dns_explain *x, unsigned at, char *text, size_
     const char *what = dns_outcome_text(t->outcome);
     if (t->outcome == DNS_SINKHOLE || t->outcome == DNS_NOT_CONNECTABLE)
         return snprintf(text, bytes, "%s gave %s", who, what);
-    if (t->outcome == DNS_LOOPS)
+    if (t->outcome == DNS_LOOPS || dns_outcome_is_ours(t->outcome))
         return snprintf(text, bytes, "%s %s", who, what);
     if (t->from_cache)
         return snprintf(text, bytes, "%s %s a moment ago", who, what);

@@ -31,11 +31,12 @@ static bool is_silence(enum dns_outcome o)
 }
 
 /* The best name for a failure has the lowest rank: what a server said goes before what none said,
- * and the group that is asked first before the others. */
+ * and that before what none was asked; the group that is asked first before the others. */
 static unsigned rank_of(const struct dns_try *t)
 {
     return t->group + (is_silence(t->outcome) ? 2 * DNS_MAX_GROUPS : 0) +
-           (t->outcome == DNS_TIMED_OUT ? DNS_MAX_GROUPS : 0);
+           (t->outcome == DNS_TIMED_OUT ? DNS_MAX_GROUPS : 0) +
+           (dns_outcome_is_ours(t->outcome) ? 4 * DNS_MAX_GROUPS : 0);
 }
 
 /* What to call it when no group has an answer. */

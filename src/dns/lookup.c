@@ -174,12 +174,15 @@ static void note(struct dns_lookup *l, const struct dns_leg *leg, enum dns_outco
 static enum leg_verdict fail_leg(struct dns_lookup *l, struct dns_leg *leg, bool had_answer)
 {
     bool is_no = !had_answer;
+    bool is_ours = true;
     leg->is_failed = true;
-    leg->is_cured = had_answer;
     for (unsigned t = 0; t < leg->walk->n_types; t++)
-        if (leg->waits[t].set == NULL)
+        if (leg->waits[t].set == NULL) {
             is_no = false;
+            is_ours = is_ours && dns_outcome_is_ours(leg->waits[t].outcome);
+        }
     leg->is_no = is_no;
+    leg->is_cured = had_answer || (!is_no && is_ours);
     return LEG_FAILED;
 }
 
@@ -233,11 +236,13 @@ static enum leg_verdict judge_leg(struct dns_lookup *l, struct dns_leg *leg)
     if (leg->n_pending > 0)
         return LEG_PENDING;
     lookup_keep_words(l, leg);
-    if (s.has_answer) {
+    bool is_rejected = s.has_answer && (!l->is_first_wanted ||
+                                        (s.sets[0] != NULL && s.sets[0]->outcome == DNS_ANSWERED));
+    if (is_rejected) {
         note(l, leg, l->rejected);
         l->is_refused |= l->rejected == DNS_SINKHOLE;
     }
-    return fail_leg(l, leg, s.has_answer);
+    return fail_leg(l, leg, is_rejected);
 }
 
 /* -- the walk ----------------------------------------------------------------------------- */

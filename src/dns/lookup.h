@@ -22,7 +22,8 @@ struct dns_leg {
     struct dns_walk *walk;
     bool is_started, is_failed;
     bool is_no;    /* failed because the name has nothing, rather than because servers failed */
-    bool is_cured; /* failed in a way that no probe of servers would mend (address, policy) */
+    bool is_cured; /* failed in a way that no probe of servers would mend (address, policy, budget)
+                    */
     unsigned n_pending;
     struct dns_wait waits[DNS_LOOKUP_TYPES];
 };

@@ -83,10 +83,10 @@ static int slot_of(const struct dns_query *q, const struct dns_exchange *x)
     return -1;
 }
 
-/* It had its say: nothing more is asked of it, nor waited for. */
-static void mark_out(struct dns_query *q, const struct dns_server *server)
+/* Nothing more is asked of it; nor waited for, when it had its say. */
+static void mark_out(struct dns_query *q, const struct dns_server *server, bool had_its_say)
 {
-    for (unsigned i = 0; i < q->n_attempts; i++)
+    for (unsigned i = 0; had_its_say && i < q->n_attempts; i++)
         if (q->attempts[i] != NULL && q->attempts[i]->server == server) {
             dns_exchange_cancel(q->attempts[i]);
             q->attempts[i] = NULL;
@@ -129,9 +129,10 @@ static void on_exchange_done(struct dns_exchange *x, enum dns_outcome outcome,
         query_answer(q, m, v);
         return;
     }
-    if (q->worst == DNS_TIMED_OUT || q->worst == DNS_UNREACHABLE)
+    bool is_ours = dns_outcome_is_ours(outcome);
+    if (!is_ours && (q->worst == DNS_TIMED_OUT || q->worst == DNS_UNREACHABLE))
         q->worst = outcome;
-    mark_out(q, x->server);
+    mark_out(q, x->server, !is_ours);
     if (!can_send(q)) {
         end_if_idle(q);
         return;

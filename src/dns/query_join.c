@@ -154,6 +154,20 @@ static unsigned least_failure_s(struct dns_query *q)
     return n == q->group->n_servers ? DNS_SUSPECT_FAIL_S : 1;
 }
 
+/* False: some server was not asked by our own doing, so that we do not know what the group says. */
+static bool is_group_failure(struct dns_query *q)
+{
+    bool is_ours = q->n_tries == 0, all_ours = true;
+    for (unsigned i = 0; i < q->n_tries; i++)
+        if (dns_outcome_is_ours(q->tries[i].outcome))
+            is_ours = true;
+        else
+            all_ours = false;
+    if (all_ours && q->n_tries > 0)
+        q->worst = q->tries[0].outcome;
+    return !is_ours;
+}
+
 void query_fail(struct dns_query *q)
 {
     struct dns_shared *s = q->engine->shared;
@@ -161,8 +175,9 @@ void query_fail(struct dns_query *q)
     for (unsigned i = 0; i < q->n_attempts; i++)
         if (q->attempts[i] != NULL)
             give_up(q, i);
-    /* What a follower waited for in vain is the leader's to tell. */
-    if (!q->is_follower)
+    /* RFC 9520 is about servers that fail, so what is ours is not remembered; what a follower
+     * waited for in vain is the leader's to tell. */
+    if (is_group_failure(q) && !q->is_follower)
         dns_cache_fail(s->cache, &key, q->worst, least_failure_s(q), io_now_ms(q->engine->loop),
                        atomic_load(&s->epoch));
     finish(q, q->worst, NULL);
@@ -270,7 +285,7 @@ void dns_query_refresh(struct dns_engine *e, struct dns_routes *routes,
 
 static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e, struct dns_routes *routes,
                               const struct dns_route *route, unsigned group,
-                              const struct dns_ask *ask)
+                              const struct dns_ask *ask, bool may_refresh)
 {
     struct dns_cache_hit hit;
     struct dns_cache_key key = dns_cache_key_of(route->groups[group].id, ask);
@@ -279,7 +294,7 @@ static bool answer_from_cache(struct dns_wait *w, struct dns_engine *e, struct d
     w->set = hit.set;
     w->ttl_s = hit.ttl_s;
     w->from_cache = true;
-    if (hit.wants_refresh)
+    if (hit.wants_refresh && may_refresh)
         dns_query_refresh(e, routes, route, group, ask);
     return hit.state != DNS_CACHE_NONE;
 }
@@ -291,7 +306,8 @@ bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes 
     const struct dns_group *g = &route->groups[group];
     w->query = NULL;
     list_init(&w->node);
-    if (how != DNS_JOIN_ANEW && answer_from_cache(w, e, routes, route, group, ask))
+    if (how != DNS_JOIN_ANEW &&
+        answer_from_cache(w, e, routes, route, group, ask, how != DNS_JOIN_CACHED))
         return true;
     w->from_cache = false;
     w->outcome = how == DNS_JOIN_CACHED ? DNS_AVOIDED : DNS_SERVFAIL_OUTCOME;
@@ -309,7 +325,7 @@ bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes 
         return true;
     /* Between our look into the cache and now, another worker's flight may have ended. */
     if (is_new && how != DNS_JOIN_ANEW && q->flight.engine != NULL && !q->is_follower &&
-        answer_from_cache(w, e, routes, route, group, ask)) {
+        answer_from_cache(w, e, routes, route, group, ask, true)) {
         query_release(q);
         return true;
     }
