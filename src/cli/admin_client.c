@@ -83,9 +83,10 @@ static bool send_request(int fd, struct str target, int64_t deadline_ms)
 /* Everything up to the end of the connection, which was asked for. */
 static bool receive(int fd, struct buf *in, int64_t deadline_ms)
 {
+    const size_t piece_bytes = 16384;
     for (;;) {
-        char *to = buf_reserve(in, 16 * 1024);
-        ssize_t n = to != NULL ? recv(fd, to, 16 * 1024, 0) : -1;
+        char *to = buf_reserve(in, piece_bytes);
+        ssize_t n = to != NULL ? recv(fd, to, piece_bytes, 0) : -1;
         if (n > 0)
             in->n += (size_t)n;
         else if (n == 0)

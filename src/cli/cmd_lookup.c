@@ -132,7 +132,7 @@ static json_t *ask_process(const struct arguments *a, const struct conf *conf, s
                            const char **why)
 {
     struct buf target;
-    buf_init(&target, 8 * 1024);
+    buf_init(&target, 8192);
     write_target(a, &target);
     json_t *document = admin_get(conf, buf_str(&target), at, why);
     buf_done(&target);

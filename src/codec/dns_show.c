@@ -25,7 +25,7 @@ static bool show_address(const struct dns_msg *m, const struct dns_rr *rr, struc
 }
 
 /* n_numbers of 16 bits each, then a name. */
-static bool show_name(const struct dns_msg *m, const struct dns_rr *rr, unsigned n_numbers,
+static bool show_name(const struct dns_msg *m, const struct dns_rr *rr, size_t n_numbers,
                       struct buf *out)
 {
     struct dns_name name;
@@ -34,7 +34,7 @@ static bool show_name(const struct dns_msg *m, const struct dns_rr *rr, unsigned
     if (rr->rdata_n <= 2 * n_numbers || !dns_name_read(m->wire, &at, &name) ||
         at != rr->rdata_at + rr->rdata_n)
         return false;
-    for (unsigned i = 0; i < n_numbers; i++)
+    for (size_t i = 0; i < n_numbers; i++)
         buf_printf(out, "%u ", u16(bytes_of(m, rr) + 2 * i));
     buf_append(out, str_from_c(dns_name_text(&name, text)));
     return true;

@@ -48,12 +48,14 @@ static bool is_alias(const struct dns_rr *rr, uint16_t asked)
 static void write_record(struct json *j, const struct dns_msg *m, const struct dns_rr *rr,
                          uint32_t age_s)
 {
+    /* A byte of RDATA is at most four characters, and one length byte in 256 adds two quotes. */
+    enum { DATA_BYTES = 5 * DNS_MESSAGE_BYTES };
     struct dns_name owner;
     struct buf data;
     char text[DNS_NAME_TEXT_BYTES], type[16];
     if (!dns_rr_owner(m, rr, &owner))
         return;
-    buf_init(&data, 4 * DNS_MESSAGE_BYTES);
+    buf_init(&data, DATA_BYTES);
     dns_show_rdata(m, rr, &data);
     json_open(j, NULL, '{');
     json_put_text(j, "name", dns_name_text(&owner, text));

@@ -50,6 +50,21 @@ def test_the_running_process_tells_route_servers_and_group(world, start):
     assert q["route"] == {"zone": "amazonaws.com", "from": "built in"} and q["group"] == "vpc"
 
 
+def test_the_forwarder_alone_is_asked_too(world, start):
+    forwarder = start(args=("dns",), wait=False, DNS_LISTEN="127.0.0.1:18054", INTERNAL_REGISTRY_URL=None)
+
+    def served():
+        try:
+            return ready(forwarder)
+        except OSError:
+            return None
+    eventually(served, what="the admin port")
+    answer = forwarder.host.run("dig", "@127.0.0.1", "-p", "18054", "+time=2", "+tries=1", ORIGIN, "A")
+    assert w.ORIGIN in answer
+    ran = cli.ask(forwarder, "lookup", ORIGIN, "A")
+    assert ran.code == 0 and f"process {forwarder.process.pid})" in ran.out and "fresh, for" in ran.out, ran
+
+
 def test_the_cache_of_the_process_shows(world, start):
     proxy = start()
     first = question(cli.ask(proxy, "lookup", "--json", ORIGIN, "A"))
