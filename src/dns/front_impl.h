@@ -23,12 +23,14 @@ enum {
     FRONT_BATCH = 64,              /* datagrams for a system call */
     FRONT_REQUEST_BYTES = 1280,    /* over UDP; none that is meant well comes near */
     FRONT_CONTROL_BYTES = 64,
+    FRONT_GROUP_CONTROL_BYTES = FRONT_CONTROL_BYTES + CMSG_SPACE(sizeof(uint16_t)),
 };
 
 struct front_socket {
     struct dns_front *front;
     uv_poll_t *poll; /* outlives it until the loop has closed it */
     int fd;
+    bool is_apart; /* the kernel does not take answers in groups here */
 };
 
 /* For the turn: what came, and what goes. Sockets bound to a wildcard tell in a control message
@@ -39,6 +41,10 @@ struct front_batch {
     struct sockaddr_in6 peers[FRONT_BATCH];
     _Alignas(struct cmsghdr) uint8_t controls[FRONT_BATCH][FRONT_CONTROL_BYTES];
     uint8_t requests[FRONT_BATCH][FRONT_REQUEST_BYTES];
+    /* Of out, in groups: front_send.c. */
+    struct mmsghdr groups[FRONT_BATCH];
+    struct iovec group_at[FRONT_BATCH];
+    _Alignas(struct cmsghdr) uint8_t group_controls[FRONT_BATCH][FRONT_GROUP_CONTROL_BYTES];
 };
 
 /* Where the answer to a datagram goes. */
@@ -127,6 +133,11 @@ bool front_udp_is_free(const struct addr *at, struct fault *fault);
 void front_udp_stop(struct front_socket *s);
 void front_udp_close(struct front_socket *s);
 void front_udp_send(const struct front_return *back, struct str reply);
+
+/* ---- front_send.c ---- */
+
+/* The first n of the batch's out. What cannot be sent is counted and gone. */
+void front_send_batch(struct front_socket *s, struct front_batch *b, unsigned n);
 
 /* ---- front_tcp.c ---- */
 

@@ -114,27 +114,6 @@ static bool serve_one(struct front_socket *s, struct mmsghdr *m)
     return v == FRONT_ANSWERED;
 }
 
-static void send_all(struct front_socket *s, struct front_batch *b, unsigned n)
-{
-    unsigned at = 0, n_lost = 0;
-    while (at < n) {
-        int sent = sendmmsg(s->fd, b->out + at, n - at, MSG_DONTWAIT);
-        if (sent > 0) {
-            at += (unsigned)sent;
-            continue;
-        }
-        if (sent < 0 && errno == EINTR)
-            continue;
-        /* The buffer is full, and more tries would find it so; else it is this one's own trouble.
-         */
-        unsigned lost = errno == EAGAIN ? n - at : 1;
-        n_lost += lost;
-        at += lost;
-    }
-    if (n_lost > 0)
-        metric_add(METRIC_DNS_FRONT_DROPPED, n_lost);
-}
-
 /* Replies stand one after the other, in a buffer that may have moved while they were written. */
 static void send_batch(struct front_socket *s, unsigned n)
 {
@@ -144,7 +123,7 @@ static void send_batch(struct front_socket *s, unsigned n)
         b->out_at[i].iov_base = at;
         at += b->out_at[i].iov_len;
     }
-    send_all(s, b, n);
+    front_send_batch(s, b, n);
 }
 
 /* How many came. */
