@@ -159,8 +159,14 @@ static unsigned serve_batch(struct front_socket *s)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     struct front_socket *s = h->data;
-    if (status < 0)
+    if (status < 0) {
+        /* libuv has stopped polling. Reading the error clears it. */
+        int e;
+        socklen_t n = sizeof e;
+        getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &n);
+        uv_poll_start(h, UV_READABLE, on_poll);
         return;
+    }
     for (unsigned i = 0; i < BATCHES_PER_TURN && serve_batch(s) == FRONT_BATCH; i++)
         ;
 }
