@@ -24,19 +24,22 @@ static bool is_same_question(const struct dns_question *a, const struct dns_ques
     return a->type == b->type && a->class == b->class && dns_name_eq(&a->name, &b->name);
 }
 
-static void keep(struct dns_verdict *v, const struct dns_msg *m, size_t i)
-{
-    if (v->n_kept == 0 || m->rrs[i].ttl < v->ttl_s)
-        v->ttl_s = m->rrs[i].ttl;
-    v->kept[v->n_kept++] = (uint16_t)i;
-}
-
 static bool is_kept(const struct dns_verdict *v, size_t i)
 {
     for (unsigned k = 0; k < v->n_kept; k++)
         if (v->kept[k] == i)
             return true;
     return false;
+}
+
+/* Once, though there be two reasons: kept has room for every record of a message and no more. */
+static void keep(struct dns_verdict *v, const struct dns_msg *m, size_t i)
+{
+    if (is_kept(v, i))
+        return;
+    if (v->n_kept == 0 || m->rrs[i].ttl < v->ttl_s)
+        v->ttl_s = m->rrs[i].ttl;
+    v->kept[v->n_kept++] = (uint16_t)i;
 }
 
 /* The record of this type in the answer section that belongs to name, or n_rrs. */
@@ -64,8 +67,7 @@ static void keep_dname_above(struct dns_verdict *v, const struct dns_msg *m,
         if (rr->section == DNS_ANSWER && rr->type == DNS_DNAME && rr->class == DNS_CLASS_IN &&
             dns_rr_owner(m, rr, &owner) && dns_name_is_in(name, &owner) &&
             !dns_name_eq(name, &owner)) {
-            if (!is_kept(v, i))
-                keep(v, m, i);
+            keep(v, m, i);
             return;
         }
     }
@@ -194,7 +196,7 @@ static void keep_proofs(const struct dns_msg *m, struct dns_verdict *v)
     for (size_t i = 0; i < m->n_rrs; i++) {
         const struct dns_rr *rr = &m->rrs[i];
         bool is_proof = rr->type == DNS_RRSIG || rr->type == DNS_NSEC || rr->type == DNS_NSEC3;
-        if (is_proof && rr->section != DNS_ADDITIONAL && !is_kept(v, i))
+        if (is_proof && rr->section != DNS_ADDITIONAL)
             keep(v, m, i);
     }
 }

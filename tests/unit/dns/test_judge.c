@@ -356,10 +356,36 @@ static void another_question_is_not_ours(void **state)
     buf_done(&out);
 }
 
+/* Every record that fits a message, all wanted, one of them for two reasons: none counts twice. */
+static void a_dname_in_the_chain_that_was_asked_for_counts_once(void **state)
+{
+    static struct dns_msg m;
+    static struct dns_verdict v;
+    struct dns_ask q = question();
+    struct dns_name target = name_of("x.example"), above = name_of("s3.eu-west-1.amazonaws.com");
+    struct dns_writer w;
+    struct buf out;
+    q.question.type = DNS_DNAME;
+    buf_init(&out, DNS_MESSAGE_BYTES);
+    dns_write_begin(&w, &out, DNS_MESSAGE_BYTES, (struct dns_reply_flags){ .id = 7 }, &q.question);
+    dns_write_rr(&w, DNS_ANSWER, &q.question.name, DNS_CNAME, DNS_CLASS_IN, 60,
+                 str_of((const char *)above.wire, above.n));
+    for (unsigned i = 1; i < DNS_MAX_RRS; i++)
+        dns_write_rr(&w, DNS_ANSWER, &above, DNS_DNAME, DNS_CLASS_IN, 60,
+                     str_of((const char *)target.wire, target.n));
+    dns_write_end(&w);
+    assert_false(w.is_full);
+    assert_true(dns_judge(buf_str(&out), 7, &q, NULL, NULL, &m, &v));
+    assert_int_equal(v.outcome, DNS_ANSWERED);
+    assert_int_equal(v.n_kept, DNS_MAX_RRS);
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outcomes),
+        cmocka_unit_test(a_dname_in_the_chain_that_was_asked_for_counts_once),
         cmocka_unit_test(not_ours_and_header_only),
         cmocka_unit_test(another_question_is_not_ours),
     };
