@@ -170,6 +170,8 @@ bool dns_server_spend(struct dns_server *s, unsigned n_packets, uint64_t now_ms)
     uint64_t price = (uint64_t)n_packets * 1000, have = budget_milli(s, now_ms);
     bool ok = have >= price;
     s->budget_milli = (uint32_t)(ok ? have - price : have);
-    s->budget_at_ms = now_ms;
+    /* Workers' clocks differ by a turn: what has been refilled once is not refilled again. */
+    if (now_ms > s->budget_at_ms)
+        s->budget_at_ms = now_ms;
     return ok;
 }

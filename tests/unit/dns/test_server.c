@@ -125,6 +125,18 @@ static void the_budget_is_the_setting(void **state)
     }
 }
 
+/* Workers' clocks stand still for a turn, each at another time: what one has spent by its clock is
+ * not refilled because another one's is behind. */
+static void clocks_of_workers_differ(void **state)
+{
+    struct dns_server s = server();
+    unsigned n = 0;
+    for (unsigned i = 0; i < 10 * DNS_BUDGET_PER_S; i++)
+        n += dns_server_spend(&s, 1, i % 2 == 0 ? 1000 : 990);
+    assert_int_equal(n, DNS_BUDGET_PER_S);
+    assert_true(dns_server_spend(&s, 1, 1003));
+}
+
 static void several_packets_go_all_or_none(void **state)
 {
     struct dns_server s = server();
@@ -143,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_zone_is_avoided_for_a_while),
         cmocka_unit_test(the_budget_refills),
         cmocka_unit_test(the_budget_is_the_setting),
+        cmocka_unit_test(clocks_of_workers_differ),
         cmocka_unit_test(several_packets_go_all_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
