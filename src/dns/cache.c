@@ -222,9 +222,12 @@ static struct entry *find_or_add(struct shard *c, const struct flat_key *k, uint
     return e;
 }
 
-static uint32_t seconds_up(uint64_t ms)
+/* Of a fresh entry. The worker that put it may have a clock ahead of this one's: never more than
+ * the TTL, from which ages are computed. */
+static uint32_t ttl_left(const struct entry *e, uint64_t now_ms)
 {
-    return (uint32_t)((ms + 999) / 1000);
+    uint64_t left_s = (e->fresh_until_ms - now_ms + 999) / 1000;
+    return left_s < e->set->ttl_s ? (uint32_t)left_s : e->set->ttl_s;
 }
 
 /* What was asked for once is no name in use. */
@@ -248,7 +251,7 @@ void dns_cache_get(struct dns_cache *cache, const struct dns_cache_key *k, uint6
         hit->state = DNS_CACHE_FRESH;
         hit->set = dns_set_ref(e->set);
         hit->outcome = e->set->outcome;
-        hit->ttl_s = seconds_up(e->fresh_until_ms - now_ms);
+        hit->ttl_s = ttl_left(e, now_ms);
         hit->wants_refresh = wants_refresh(e, now_ms);
         e->is_refreshed |= hit->wants_refresh;
         shield(c, e, now_ms);
@@ -274,7 +277,7 @@ bool dns_cache_get_stale(struct dns_cache *cache, const struct dns_cache_key *k,
         hit->state = DNS_CACHE_FRESH;
         hit->set = dns_set_ref(e->set);
         hit->outcome = e->set->outcome;
-        hit->ttl_s = now_ms < e->fresh_until_ms ? seconds_up(e->fresh_until_ms - now_ms) : 0;
+        hit->ttl_s = now_ms < e->fresh_until_ms ? ttl_left(e, now_ms) : 0;
         hit->stale_s =
             now_ms < e->fresh_until_ms ? 0 : (uint32_t)((now_ms - e->fresh_until_ms) / 1000);
         shield(c, e, now_ms);

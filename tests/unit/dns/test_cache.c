@@ -42,6 +42,23 @@ static enum dns_cache_state get(struct dns_cache *c, const struct dns_cache_key 
     return hit->state;
 }
 
+/* Another worker's clock was ahead when it put the answer: no TTL is more than was said, so nobody
+ * computes an age below zero. */
+static void a_clock_behind_sees_the_whole_ttl(void **state)
+{
+    struct dns_cache *c = dns_cache_new(1 << 20);
+    struct dns_name name = name_of("a.example");
+    struct dns_cache_key k = { 7, &name, DNS_A, DNS_CLASS_IN, false, false };
+    struct dns_cache_hit hit;
+    put(c, &k, DNS_ANSWERED, 5, 1000);
+    assert_int_equal(get(c, &k, 990, &hit), DNS_CACHE_FRESH);
+    assert_int_equal(hit.ttl_s, 5);
+    assert_true(dns_cache_get_stale(c, &k, 990, &hit));
+    dns_set_unref(hit.set);
+    assert_int_equal(hit.ttl_s, 5);
+    dns_cache_free(c);
+}
+
 static void ttl_counts_down(void **state)
 {
     struct dns_cache *c = dns_cache_new(1 << 20);
@@ -171,6 +188,7 @@ static void many_hot_names_stay_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clock_behind_sees_the_whole_ttl),
         cmocka_unit_test(ttl_counts_down),
         cmocka_unit_test(stale_is_served_for_its_time),
         cmocka_unit_test(failures_back_off_and_replace_nothing),
