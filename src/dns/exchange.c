@@ -111,13 +111,6 @@ void dns_exchange_give_up(struct dns_exchange *x)
     release(x);
 }
 
-/* It is ourselves who have no descriptor, port or memory left. */
-static bool is_our_lack(int e)
-{
-    return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM || e == EAGAIN ||
-           e == EADDRNOTAVAIL;
-}
-
 static void stop_cookies(struct dns_exchange *x)
 {
     struct dns_shared *s = x->engine->shared;
@@ -166,7 +159,7 @@ static bool send_udp(struct dns_exchange *x, enum dns_outcome *outcome)
     x->fd = socket(addr_family(to), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (x->fd < 0 || connect(x->fd, &to->sa, addr_len(to)) != 0 ||
         send(x->fd, x->query + 2, x->query_n, MSG_NOSIGNAL) < 0) {
-        if (is_our_lack(errno))
+        if (dns_is_our_lack(errno))
             *outcome = DNS_NOT_SENT;
         else
             count_failure(x);
@@ -439,7 +432,7 @@ static void on_timer(struct io_timer *t)
     if (is_again)
         close_udp(x);
     if (is_again && !send_udp(x, &outcome))
-        finish(x, outcome, NULL, NULL);
+        finish(x, DNS_TIMED_OUT, NULL, NULL); /* whatever kept us from asking again */
     else
         x->on_late(x);
 }

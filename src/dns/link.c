@@ -1,5 +1,6 @@
 #include "dns/link.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -191,12 +192,21 @@ static void on_ready(struct io_stream *stream, unsigned events)
         break_link(l);
 }
 
+bool dns_is_our_lack(int sys_errno)
+{
+    return sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOBUFS ||
+           sys_errno == ENOMEM || sys_errno == EAGAIN || sys_errno == EADDRNOTAVAIL;
+}
+
 /* -- questions ---------------------------------------------------------------------------- */
 
-static struct dns_link *open_link(struct dns_engine *e, struct dns_server *server, bool alone)
+/* NULL: *outcome says why. */
+static struct dns_link *open_link(struct dns_engine *e, struct dns_server *server, bool alone,
+                                  enum dns_outcome *outcome)
 {
-    int sys_errno;
+    int sys_errno = ENOMEM;
     int fd = e->n_links < DNS_MAX_LINKS ? io_connect(&server->addr, &sys_errno) : -1;
+    *outcome = fd < 0 && !dns_is_our_lack(sys_errno) ? DNS_UNREACHABLE : DNS_NOT_SENT;
     if (fd < 0)
         return NULL;
     struct dns_link *l = calloc(1, sizeof *l);
@@ -263,11 +273,11 @@ bool dns_link_ask(struct dns_link_ask *a, struct dns_engine *e, struct dns_serve
     if ((l != NULL && l->n_asks == DNS_LINK_MAX_ASKS) ||
         !spend(e, server, l != NULL ? 1 : 1 + OPEN_PACKETS))
         return false;
-    *outcome = DNS_UNREACHABLE;
     if (l == NULL)
-        l = open_link(e, server, alone);
+        l = open_link(e, server, alone, outcome);
     if (l == NULL)
         return false;
+    *outcome = DNS_UNREACHABLE;
     if (!enqueue(l, a, framed, n)) {
         /* The server takes nothing more, or there is no memory. */
         l->out.failed = false;

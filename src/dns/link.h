@@ -44,7 +44,7 @@ struct dns_link_ask {
  * Sends a query, framed: two bytes of room for its length, then n bytes. Its ID is replaced by one
  * that no other question on the connection has. alone: over a connection that nobody else has.
  * Pays for its packets from the server's budget. False: not sent, and *outcome says why
- * (DNS_OVER_BUDGET; DNS_UNREACHABLE). No callback runs inside.
+ * (DNS_OVER_BUDGET; DNS_NOT_SENT; DNS_UNREACHABLE). No callback runs inside.
  */
 bool dns_link_ask(struct dns_link_ask *a, struct dns_engine *e, struct dns_server *server,
                   uint8_t *framed, size_t n, bool alone, enum dns_outcome *outcome);
@@ -54,6 +54,9 @@ bool dns_link_is_quiet(const struct dns_link_ask *a);
 void dns_link_leave(struct dns_link_ask *a);
 /* The same; if its connection is quiet, nobody else is sent over it. */
 void dns_link_give_up(struct dns_link_ask *a);
+
+/* It is ourselves who have no descriptor, port or memory left. */
+bool dns_is_our_lack(int sys_errno);
 
 /* For the engine's end, after its questions. */
 void dns_links_close(struct dns_engine *e);
