@@ -138,7 +138,8 @@ static bool prepare_udp(struct dns_exchange *x)
     uint64_t now_ms = io_now_ms(x->engine->loop);
     x->cookie_n = 0;
     pthread_mutex_lock(&s->lock);
-    bool ok = dns_server_spend(x->server, 1, now_ms);
+    bool ok = x->is_paid || dns_server_spend(x->server, 1, now_ms);
+    x->is_paid = false;
     if (ok && x->with_edns)
         x->cookie_n = (uint8_t)dns_cookie_write(&x->server->cookie, now_ms, x->cookie);
     pthread_mutex_unlock(&s->lock);
@@ -406,9 +407,11 @@ static bool tries_without_edns(struct dns_exchange *x)
 {
     struct dns_shared *s = x->engine->shared;
     pthread_mutex_lock(&s->lock);
-    bool may_drop = dns_server_may_drop_edns(x->server);
+    /* Without the packet for it, what was sent is waited for on. */
+    x->is_paid = x->with_edns && dns_server_may_drop_edns(x->server) &&
+                 dns_server_spend(x->server, 1, io_now_ms(x->engine->loop));
     pthread_mutex_unlock(&s->lock);
-    if (!x->with_edns || !may_drop)
+    if (!x->is_paid)
         return false;
     x->with_edns = false;
     x->is_edns_doubted = true;

@@ -47,6 +47,7 @@ struct dns_exchange {
     uint16_t id;
     bool with_edns;
     bool is_edns_doubted; /* it was silent to EDNS */
+    bool is_paid;         /* the next packet is */
     uint8_t cookie_n;     /* what was sent of cookie; 0: none */
     uint8_t cookie[DNS_COOKIE_BYTES];
     bool is_doubted, is_cookie_renewed, has_wrong_cookies;

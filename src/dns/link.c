@@ -273,6 +273,7 @@ bool dns_link_ask(struct dns_link_ask *a, struct dns_engine *e, struct dns_serve
     if ((l != NULL && l->n_asks == DNS_LINK_MAX_ASKS) ||
         !spend(e, server, l != NULL ? 1 : 1 + OPEN_PACKETS))
         return false;
+    *outcome = DNS_NOT_SENT;
     if (l == NULL)
         l = open_link(e, server, alone, outcome);
     if (l == NULL)
