@@ -400,15 +400,15 @@ static void doubt_cookies(struct dns_exchange *x)
 
 /*
  * There are servers, and things before them, that drop what has EDNS without a word. One that never
- * answered a query with it is asked once more without after its first silence, no more: the dead
- * are to see few packets.
+ * answered a query with it gets its next attempts without; and where it answers those, one more
+ * packet at its next silence. A dead one gets no packet more than its attempts.
  */
 static bool tries_without_edns(struct dns_exchange *x)
 {
     struct dns_shared *s = x->engine->shared;
     pthread_mutex_lock(&s->lock);
     /* Without the packet for it, what was sent is waited for on. */
-    x->is_paid = x->with_edns && dns_server_may_drop_edns(x->server) &&
+    x->is_paid = x->with_edns && dns_server_drops_edns(x->server) &&
                  dns_server_spend(x->server, 1, io_now_ms(x->engine->loop));
     pthread_mutex_unlock(&s->lock);
     if (!x->is_paid)
@@ -469,6 +469,8 @@ struct dns_exchange *dns_exchange_start(struct dns_engine *e, struct dns_server 
     uint64_t now_ms = io_now_ms(e->loop);
     pthread_mutex_lock(&e->shared->lock);
     x->with_edns = dns_server_takes_edns(server, ask->dnssec_ok, now_ms);
+    x->is_edns_doubted = x->with_edns && dns_server_may_drop_edns(server);
+    x->with_edns &= !x->is_edns_doubted;
     unsigned attempt_ms = dns_server_attempt_ms(server);
     pthread_mutex_unlock(&e->shared->lock);
 

@@ -148,7 +148,14 @@ bool dns_server_takes_edns(const struct dns_server *s, bool is_needed, uint64_t 
 
 bool dns_server_may_drop_edns(const struct dns_server *s)
 {
-    return !s->answers_edns && s->n_failures == 1;
+    unsigned n = s->n_failures;
+    /* By turns once it is suspect: what is dead from the start is not to be taken for it. */
+    return !s->answers_edns && n > 0 && (n < DNS_FAILURES_TO_SUSPECT || n % 2 == 1);
+}
+
+bool dns_server_drops_edns(const struct dns_server *s)
+{
+    return !s->answers_edns && s->has_rtt && s->n_failures == 1;
 }
 
 static uint64_t budget_milli(const struct dns_server *s, uint64_t now_ms)

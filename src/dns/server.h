@@ -87,8 +87,10 @@ bool dns_server_is_left_out(const struct dns_server *s, uint64_t zone, uint64_t 
 
 /* is_needed: the question is not the same without (DO), so doubts do not count. */
 bool dns_server_takes_edns(const struct dns_server *s, bool is_needed, uint64_t now_ms);
-/* It was silent to a query with EDNS: is it worth a query without? */
+/* It may be silent to EDNS alone: the next query to it goes without. */
 bool dns_server_may_drop_edns(const struct dns_server *s);
+/* It has just been silent to EDNS, and it lives: worth a query of its own without. */
+bool dns_server_drops_edns(const struct dns_server *s);
 
 /* What is left of the budget, in packets. */
 uint32_t dns_server_budget_left(const struct dns_server *s, uint64_t now_ms);
