@@ -1,9 +1,9 @@
 /*
  * A batch of answers on its way out. Nearly all that a cached answer costs is its way through the
- * kernel; answers of one length to one client make that way together, as segments of one large
- * datagram that is cut again where it must be (UDP_SEGMENT, Linux 4.18). Programs that ask much at
- * once (nginx, c-ares, other resolvers) do so from one socket. Where the kernel, a device or a
- * narrow path does not have it, the socket goes on without.
+ * kernel; answers of one length to one client, and behind them one that is shorter, make that way
+ * together, as segments of one large datagram that is cut again where it must be (UDP_SEGMENT,
+ * Linux 4.18). Programs that ask much at once (nginx, c-ares, other resolvers) do so from one
+ * socket. Where the kernel, a device or a narrow path does not have it, the socket goes on without.
  */
 #include "dns/front_impl.h"
 
@@ -14,11 +14,10 @@
 
 enum { GROUP_BYTES = 60000 /* below the longest datagram there is */ };
 
-static bool go_together(const struct mmsghdr *a, const struct mmsghdr *b)
+/* To the same client, from the same address of ours. */
+static bool go_together(const struct msghdr *x, const struct msghdr *y)
 {
-    const struct msghdr *x = &a->msg_hdr, *y = &b->msg_hdr;
-    return x->msg_iov->iov_len == y->msg_iov->iov_len && x->msg_namelen == y->msg_namelen &&
-           x->msg_controllen == y->msg_controllen &&
+    return x->msg_namelen == y->msg_namelen && x->msg_controllen == y->msg_controllen &&
            memcmp(x->msg_name, y->msg_name, x->msg_namelen) == 0 &&
            (x->msg_controllen == 0 ||
             memcmp(x->msg_control, y->msg_control, x->msg_controllen) == 0);
@@ -41,40 +40,71 @@ static void add_segment(struct msghdr *h, uint8_t control[FRONT_GROUP_CONTROL_BY
     h->msg_controllen = n + CMSG_SPACE(sizeof bytes);
 }
 
-/* out[i] leads all of its kind that stand behind it, in their order, into the group. */
-static unsigned gather(struct front_batch *b, unsigned i, unsigned n, uint64_t *is_taken,
-                       struct mmsghdr *group, struct iovec *at)
+/* Family and port, and of IPv4 the address: what differs here need not be looked at. */
+static uint64_t tag_of(const struct msghdr *h)
 {
-    size_t bytes = b->out_at[i].iov_len, most = GROUP_BYTES / (bytes + 1);
-    unsigned n_in = 0;
-    for (unsigned j = i; j < n && n_in < most; j++)
-        if ((*is_taken >> j & 1) == 0 && (j == i || go_together(&b->out[i], &b->out[j]))) {
-            at[n_in++] = b->out_at[j];
-            *is_taken |= (uint64_t)1 << j;
-        }
-    group->msg_hdr = b->out[i].msg_hdr;
-    group->msg_hdr.msg_iov = at;
-    group->msg_hdr.msg_iovlen = n_in;
-    return n_in;
+    uint64_t tag;
+    memcpy(&tag, h->msg_name, sizeof tag);
+    return tag;
+}
+
+/* While a batch is put into groups. */
+struct gathering {
+    struct front_batch *b;
+    unsigned n, n_groups, n_placed;
+    uint64_t is_taken;
+    uint64_t tags[FRONT_BATCH];
+};
+_Static_assert(FRONT_BATCH <= 64, "is_taken has a bit for each");
+
+static void take(struct gathering *g, unsigned i)
+{
+    g->b->group_at[g->n_placed++] = g->b->out_at[i];
+    g->is_taken |= (uint64_t)1 << i;
+}
+
+/* The longest of those that go with the i-th, and one more. */
+static void make_group(struct gathering *g, unsigned i)
+{
+    struct front_batch *b = g->b;
+    struct msghdr *group = &b->groups[g->n_groups].msg_hdr;
+    uint8_t together[FRONT_BATCH];
+    unsigned n_together = 0, first = g->n_placed;
+    size_t longest = 0;
+    for (unsigned j = i; j < g->n; j++) {
+        if (g->tags[j] != g->tags[i] || (g->is_taken >> j & 1) != 0 ||
+            (j > i && !go_together(&b->out[i].msg_hdr, &b->out[j].msg_hdr)))
+            continue;
+        together[n_together++] = (uint8_t)j;
+        longest = b->out_at[j].iov_len > longest ? b->out_at[j].iov_len : longest;
+    }
+    size_t most = first + GROUP_BYTES / (longest + 1);
+    unsigned shorter = g->n;
+    for (unsigned j = n_together; j-- > 0;) {
+        if (b->out_at[together[j]].iov_len < longest)
+            shorter = together[j];
+        else if (g->n_placed < most)
+            take(g, together[j]);
+    }
+    if (shorter < g->n && g->n_placed < most)
+        take(g, shorter);
+    *group = b->out[i].msg_hdr;
+    group->msg_iov = &b->group_at[first];
+    group->msg_iovlen = g->n_placed - first;
+    if (group->msg_iovlen > 1)
+        add_segment(group, b->group_controls[g->n_groups], (uint16_t)longest);
+    g->n_groups++;
 }
 
 static unsigned make_groups(struct front_batch *b, unsigned n)
 {
-    uint64_t is_taken = 0;
-    unsigned n_groups = 0, n_placed = 0;
-    _Static_assert(FRONT_BATCH <= 64, "is_taken has a bit for each");
-    for (unsigned i = 0; i < n; i++) {
-        if ((is_taken >> i & 1) != 0)
-            continue;
-        struct mmsghdr *group = &b->groups[n_groups];
-        unsigned n_in = gather(b, i, n, &is_taken, group, &b->group_at[n_placed]);
-        if (n_in > 1)
-            add_segment(&group->msg_hdr, b->group_controls[n_groups],
-                        (uint16_t)b->out_at[i].iov_len);
-        n_placed += n_in;
-        n_groups++;
-    }
-    return n_groups;
+    struct gathering g = { .b = b, .n = n };
+    for (unsigned i = 0; i < n; i++)
+        g.tags[i] = tag_of(&b->out[i].msg_hdr);
+    for (unsigned i = 0; i < n; i++)
+        while ((g.is_taken >> i & 1) == 0)
+            make_group(&g, i);
+    return g.n_groups;
 }
 
 /* How many of v were sent before one that cannot be; errno says why. */
