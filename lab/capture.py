@@ -4,8 +4,9 @@ import collections
 import socket
 import struct
 import threading
+import time
 
-Packet = collections.namedtuple("Packet", "proto src sport dst dport syn")
+Packet = collections.namedtuple("Packet", "proto src sport dst dport syn at")
 
 
 class Capture:
@@ -59,7 +60,7 @@ class Capture:
             return None
         sport, dport = struct.unpack_from("!HH", data, offset)
         syn = proto == 6 and len(data) > offset + 13 and data[offset + 13] & 0x12 == 0x02
-        return Packet("tcp" if proto == 6 else "udp", src, sport, dst, dport, syn)
+        return Packet("tcp" if proto == 6 else "udp", src, sport, dst, dport, syn, time.monotonic())
 
     def opened(self):
         """TCP connections begun and DNS packets sent: (proto, address, port)."""

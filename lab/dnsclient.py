@@ -127,7 +127,7 @@ class Stream:
                 now = time.monotonic()
                 if not self.stopped.is_set() and now >= began + n / self.rate:
                     name, rdtype = self.make(n)
-                    q = dns.message.make_query(name, rdtype, id=n % 65536)
+                    q = dns.message.make_query(name, rdtype, id=n % 65536, use_edns=0)
                     waiting[n % 65536] = (now, name)
                     n += 1
                     try:

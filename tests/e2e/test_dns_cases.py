@@ -155,7 +155,7 @@ def first_after(stream, moment, good):
 def test_first_server_is_used_again_after_its_repair(world, two, table):
     world.scripted.behave = Scripted.silent
     with Stream(two.ip, 20, lambda n: (f"n{n}.corp.test", "A")) as stream:
-        time.sleep(2.5)
+        time.sleep(1.5)
         repaired = time.monotonic()
         world.scripted.behave = Scripted.addresses(FIRST)
         time.sleep(5.5)
@@ -171,7 +171,7 @@ def test_all_dead_and_then_one_is_back(world, two, table):
     world.scripted.behave = world.scripted2.behave = Scripted.silent
     with Stream(two.ip, 10, lambda n: ("same.corp.test", "A")) as same, \
             Stream(two.ip, 10, lambda n: (f"n{n}.corp.test", "A")) as new:
-        time.sleep(9)
+        time.sleep(6.5)
         repaired = time.monotonic()
         world.scripted2.behave = Scripted.addresses(SECOND)
         time.sleep(5.2)
