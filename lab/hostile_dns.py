@@ -142,6 +142,8 @@ class Hostile:
                 x.nth = self.seen[key] = self.seen.get(key, 0) + 1
             self.log.append((time.monotonic(), name, client[0], transport, x.name.to_text(), x.rdtype))
             BEHAVIOURS[name](x)
+        except EOFError:
+            raise  # a behaviour closes its connection
         except OSError:
             pass  # the client is gone
         except Exception as error:  # a broken behaviour must show, not end the server
@@ -163,7 +165,7 @@ class Hostile:
                 while head := stream.read(2):
                     wire = stream.read(struct.unpack("!H", head)[0])
                     self._play(name, ip, wire, "tcp", client, conn.sendall)
-            except (OSError, struct.error):
+            except (EOFError, OSError, struct.error):
                 pass
 
 

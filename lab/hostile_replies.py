@@ -214,7 +214,7 @@ def tc_silent(x):
 def tc_closed(x):
     """TC=1, TCP closed without a word"""
     def close():
-        raise ConnectionError
+        raise EOFError
     truncated(x, close)
 
 
@@ -224,7 +224,7 @@ def tc_cut_short(x):
     def cut():
         wire = x.good().to_wire()
         x.reply(struct.pack("!H", len(wire)) + wire[:-3])
-        raise ConnectionError
+        raise EOFError
     truncated(x, cut)
 
 
