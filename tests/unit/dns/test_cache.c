@@ -95,6 +95,10 @@ static void stale_is_served_for_its_time(void **state)
     assert_int_equal(hit.stale_s, 60);
     dns_set_unref(hit.set);
     assert_false(dns_cache_get_stale(c, &k, 3606000, &hit));
+    put(c, &k, DNS_NODATA_OUTCOME, 5, 0); /* the name is there: that may be old, too */
+    assert_true(dns_cache_get_stale(c, &k, 65000, &hit));
+    assert_int_equal(hit.outcome, DNS_NODATA_OUTCOME);
+    dns_set_unref(hit.set);
     put(c, &k, DNS_NXDOMAIN_OUTCOME, 5, 0); /* a no replaces a good one and is never stale */
     assert_int_equal(get(c, &k, 4000, &hit), DNS_CACHE_FRESH);
     assert_int_equal(hit.outcome, DNS_NXDOMAIN_OUTCOME);
@@ -132,38 +136,76 @@ static void failures_back_off_and_replace_nothing(void **state)
     dns_cache_free(c);
 }
 
+/* A name that nobody asked for before: digits of i in front. */
+static struct dns_name random_name(uint32_t i)
+{
+    static const struct dns_name base = { 18, "\10xxxxxxxx\7example" };
+    struct dns_name n = base;
+    for (unsigned k = 0; k < 8; k++)
+        n.wire[1 + k] = (uint8_t)('a' + (i >> 4 * k) % 16);
+    return n;
+}
+
 static void a_flood_of_names_leaves_the_hot_ones(void **state)
 {
-    enum { HOT = 100, FLOOD = 200000, MAX = 256 * 1024 };
+    enum { HOT = 100, FLOOD = 1000000, MAX = 256 * 1024, HOT_NAME = 0x70000000 };
     struct dns_cache *c = dns_cache_new(MAX);
+    struct dns_set *yes = set_of(DNS_ANSWERED, 300), *no = set_of(DNS_NXDOMAIN_OUTCOME, 300);
     struct dns_cache_hit hit;
-    char text[64];
     for (unsigned round = 0; round < 2; round++)
         for (unsigned i = 0; i < HOT; i++) {
-            snprintf(text, sizeof text, "hot%u.example", i);
-            struct dns_name n = name_of(text);
+            struct dns_name n = random_name(HOT_NAME + i);
             struct dns_cache_key k = { 7, &n, DNS_A, DNS_CLASS_IN, false, false };
             if (round == 0)
-                put(c, &k, DNS_ANSWERED, 300, 0);
+                dns_cache_put(c, &k, yes, 3600, 0);
             else
                 assert_int_equal(get(c, &k, 0, &hit), DNS_CACHE_FRESH);
         }
+    /* Answers, noes and failures, as a flood brings them; nobody asks for the hot ones meanwhile.
+     */
     for (unsigned i = 0; i < FLOOD; i++) {
-        snprintf(text, sizeof text, "random%u.example", i);
-        struct dns_name n = name_of(text);
+        struct dns_name n = random_name(i);
         struct dns_cache_key k = { 7, &n, DNS_A, DNS_CLASS_IN, false, false };
-        if (i % 2)
-            put(c, &k, DNS_NXDOMAIN_OUTCOME, 300, 0);
-        else
+        assert_int_equal(get(c, &k, 0, &hit), DNS_CACHE_NONE);
+        if (i % 3 == 2)
             dns_cache_fail(c, &k, DNS_TIMED_OUT, 1, 0, 1);
-        assert_true(dns_cache_bytes(c) <= MAX);
+        else
+            dns_cache_put(c, &k, i % 3 == 0 ? yes : no, 3600, 0);
+        if (dns_cache_bytes(c) > MAX)
+            fail_msg("%zu bytes after %u names", dns_cache_bytes(c), i);
     }
     for (unsigned i = 0; i < HOT; i++) {
-        snprintf(text, sizeof text, "hot%u.example", i);
-        struct dns_name n = name_of(text);
+        struct dns_name n = random_name(HOT_NAME + i);
         struct dns_cache_key k = { 7, &n, DNS_A, DNS_CLASS_IN, false, false };
         assert_int_equal(get(c, &k, 0, &hit), DNS_CACHE_FRESH);
     }
+    dns_set_unref(yes);
+    dns_set_unref(no);
+    dns_cache_free(c);
+}
+
+/* Asked for once, a name is in nobody's use; asked for again, it is, in the last tenth and once. */
+static void refreshed_is_what_is_in_use(void **state)
+{
+    struct dns_cache *c = dns_cache_new(1 << 20);
+    struct dns_name n = name_of("a.example");
+    struct dns_cache_key k = { 7, &n, DNS_A, DNS_CLASS_IN, false, false };
+    struct dns_cache_hit hit;
+    put(c, &k, DNS_ANSWERED, 60, 0);
+    get(c, &k, 54500, &hit); /* the second time: from now on it is in use */
+    assert_false(hit.wants_refresh);
+    get(c, &k, 54500, &hit);
+    assert_true(hit.wants_refresh);
+    get(c, &k, 59000, &hit);
+    assert_false(hit.wants_refresh); /* said once */
+    put(c, &k, DNS_ANSWERED, 60, 59000);
+    get(c, &k, 59000 + 53999, &hit);
+    assert_false(hit.wants_refresh); /* not yet */
+    get(c, &k, 59000 + 54000, &hit);
+    assert_true(hit.wants_refresh);
+    put(c, &k, DNS_NXDOMAIN_OUTCOME, 60, 200000);
+    get(c, &k, 259000, &hit);
+    assert_false(hit.wants_refresh); /* a no is not refreshed */
     dns_cache_free(c);
 }
 
@@ -193,6 +235,7 @@ int main(void)
         cmocka_unit_test(stale_is_served_for_its_time),
         cmocka_unit_test(failures_back_off_and_replace_nothing),
         cmocka_unit_test(a_flood_of_names_leaves_the_hot_ones),
+        cmocka_unit_test(refreshed_is_what_is_in_use),
         cmocka_unit_test(many_hot_names_stay_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
