@@ -69,8 +69,7 @@ static void on_looked_up(struct dns_lookup *l)
     else
         f->n_parts = 0;
     if (f->finds_loops)
-        dns_loop_suspect(f->engine, dns_routes_find(l->routes, &f->ask.question.name), &f->ask,
-                         &f->explain);
+        dns_loop_suspect(f->engine, dns_routes_find(l->routes, &f->ask.question.name), &f->explain);
     tell(f);
 }
 

@@ -28,20 +28,21 @@ static bool read_nonce(const struct dns_name *qname, uint64_t *nonce)
     return true;
 }
 
-/* Below the name that was asked for, or below its zone where that is too long. */
-static void write_mark(const struct dns_route *route, const struct dns_name *qname, uint64_t nonce,
-                       struct dns_name *out)
+/*
+ * Below the route's zone, never below the name that was asked for: a client may ask for a name
+ * whose servers are its own, which would stay silent, read the mark, and bring it home, and the
+ * server would be left out for everybody.
+ */
+static void write_mark(const struct dns_name *zone, uint64_t nonce, struct dns_name *out)
 {
-    const struct dns_name *below =
-        qname->n + LABEL_BYTES + 1 > DNS_NAME_BYTES ? &route->zone : qname;
     char label[LABEL_BYTES + 1];
     snprintf(label, sizeof label, MARK "%016llx", (unsigned long long)nonce);
     out->wire[0] = LABEL_BYTES;
     memcpy(out->wire + 1, label, LABEL_BYTES);
     out->n = LABEL_BYTES + 1;
-    if (below->n + out->n <= DNS_NAME_BYTES) {
-        memcpy(out->wire + out->n, below->wire, below->n);
-        out->n = (uint8_t)(out->n + below->n);
+    if (zone->n + out->n <= DNS_NAME_BYTES) {
+        memcpy(out->wire + out->n, zone->wire, zone->n);
+        out->n = (uint8_t)(out->n + zone->n);
     } else {
         out->wire[out->n++] = 0; /* a zone of over 220 bytes: any name will have to do */
     }
@@ -120,7 +121,7 @@ static bool was_silent(const struct dns_explain *x, const struct dns_server *ser
 }
 
 void dns_loop_suspect(struct dns_engine *e, const struct dns_route *route,
-                      const struct dns_ask *ask, const struct dns_explain *x)
+                      const struct dns_explain *x)
 {
     struct dns_shared *s = e->shared;
     for (unsigned g = 0; g < route->n_groups; g++)
@@ -137,7 +138,7 @@ void dns_loop_suspect(struct dns_engine *e, const struct dns_route *route,
             if (!is_time)
                 continue;
             struct dns_ask mark = { .question = { .type = DNS_TXT, .class = DNS_CLASS_IN } };
-            write_mark(route, &ask->question.name, nonce, &mark.question.name);
+            write_mark(&route->zone, nonce, &mark.question.name);
             send_mark(e, server, &mark);
         }
 }

@@ -69,6 +69,32 @@ static void a_mark_that_comes_home_leaves_the_server_out(void **state)
     rig_done(&g);
 }
 
+static struct dns_name marked;
+
+static void stay_silent(struct fake *f, const struct dns_msg *q, const struct addr *from)
+{
+    if (q->question.type == DNS_TXT)
+        marked = q->question.name;
+}
+
+/* Whoever serves the name that was asked for may be the one who had it asked. */
+static void a_mark_is_below_no_clients_name(void **state)
+{
+    struct rig g;
+    struct question q;
+    char text[DNS_NAME_TEXT_BYTES];
+    rig_init(&g, 1, 0);
+    rig_go(&g);
+    g.fakes[0].on_query = stay_silent;
+    ask(&q, &g, "a.evil.example");
+    dns_forward_done(&q.f);
+    rig_run_for(&g, 50);
+    assert_true(dns_loop_is_mark(&marked));
+    assert_null(strstr(dns_name_text(&marked, text), "evil"));
+    assert_true(dns_loop_seen(g.engine, &marked));
+    rig_done(&g);
+}
+
 static void without_another_server_it_fails_at_once(void **state)
 {
     struct rig g;
@@ -159,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mark_that_comes_home_leaves_the_server_out),
+        cmocka_unit_test(a_mark_is_below_no_clients_name),
         cmocka_unit_test(without_another_server_it_fails_at_once),
         cmocka_unit_test(others_marks_are_questions),
         cmocka_unit_test(one_mark_in_half_a_minute),
