@@ -5,6 +5,7 @@ from report import median, spread
 TITLES = {"echo-one": "bare UDP echo, one by one", "echo-batch": "bare UDP echo, in batches", "dnsdist": "dnsdist, in batches",
           "dnsdist-one": "dnsdist, as it comes", "unbound": "unbound", "dnsmasq": "dnsmasq", "penstock": "penstock dns"}
 PEERS = ("dnsdist", "dnsdist-one", "unbound", "dnsmasq")
+PLAIN_PEERS = PEERS[1:]  # without what one has to know to ask for
 # What penstock dns is meant to reach.
 AIM_PEER, AIM_ECHO, AIM_LOOKUP_NS = 0.8, 1.2, 300
 
@@ -23,8 +24,8 @@ def pairs(rows, reference):
     return [a / b for a, b in both if a is not None and b]
 
 
-def best_peer(results):
-    found = [(median(costs(results[n])), n) for n in PEERS if costs(results.get(n))]
+def best_peer(results, peers=PEERS):
+    found = [(median(costs(results[n])), n) for n in peers if costs(results.get(n))]
     return min(found)[1] if found else None
 
 
@@ -55,13 +56,16 @@ def aim(results, reference, limit, what):
     return [f"- penstock dns to {what}: {ratio:.2f}; aim: at most {limit:.2f}: {'met' if ratio <= limit else 'missed'}"]
 
 
-def cached_tables(results):
+def cached_tables(results, who):
     best = best_peer(results)
     references = [r for r in (best, "echo-batch") if r in results]
-    lines = ["Cached answers; ratios are between results of the same round:", "",
+    lines = [f"Cached answers, {who}; ratios are between results of the same round:", "",
              *cost_table(results, references, "answer", "answers"), ""]
     if best:
         lines += aim(results, best, AIM_PEER, f"the best peer ({TITLES[best]})")
+        plain = best_peer(results, PLAIN_PEERS)
+        if plain and plain != best:
+            lines += aim(results, plain, AIM_PEER, f"the best peer with its own defaults ({TITLES[plain]})")
         lines += aim(results, "echo-batch", AIM_ECHO, "the batched echo")
         floor = median(pairs(results.get("echo-batch"), results.get(best)))
         if floor is not None:
@@ -125,7 +129,9 @@ def markdown(result):
         lines += ["The machine was busy with other things: the absolute figures and the tails are worth little.", ""]
     for name, why in result.get("missing", {}).items():
         lines += [f"Without {TITLES[name]}: {why.splitlines()[0][:200]}", ""]
-    for part, table in (("cached", cached_tables), ("misses", misses_table), ("memory", memory_table),
+    for part, table in (("cached", lambda r: cached_tables(r, "20 clients with 200 questions in flight")),
+                        ("cached-one", lambda r: cached_tables(r, "one client with 100 questions in flight")),
+                        ("misses", misses_table), ("memory", memory_table),
                         ("loss", loss_table), ("lookup", lookup_table)):
         if result.get(part):
             lines += [*table(result[part]), ""]
