@@ -76,6 +76,20 @@ static bool is_free(struct addr *at)
     return is;
 }
 
+/* The usual port on loopback, or any that is free; never the one of `other`. */
+static bool choose(uint16_t usual, const struct addr *other, struct addr *out)
+{
+    loopback(usual, out);
+    if (usual != addr_port(other) && is_free(out))
+        return true;
+    do {
+        loopback(0, out);
+        if (!is_free(out))
+            return false;
+    } while (addr_port(out) == addr_port(other));
+    return true;
+}
+
 /* A port that was asked for is taken as it is: the proxy says so when it cannot have it. */
 static bool choose_listeners(struct demo *d, const struct addr *listen, struct fault *f)
 {
@@ -86,11 +100,9 @@ static bool choose_listeners(struct demo *d, const struct addr *listen, struct f
         addr_set_port(&d->proxy, 0);
     if ((listen == NULL || addr_port(&d->proxy) == 0) && !is_free(&d->proxy))
         return fault_set(f, FAULT_SYSTEM, "listen", "no free port on loopback");
-    do {
-        loopback(0, &d->admin);
-        if (!is_free(&d->admin))
-            return fault_set(f, FAULT_SYSTEM, "listen", "no free port on loopback");
-    } while (addr_port(&d->admin) == addr_port(&d->proxy));
+    if (!choose(DEMO_ADMIN_PORT, &d->proxy, &d->admin) ||
+        !choose(DEMO_DNS_PORT, &d->proxy, &d->dns))
+        return fault_set(f, FAULT_SYSTEM, "listen", "no free port on loopback");
     return true;
 }
 
@@ -113,6 +125,7 @@ static void write_env(struct demo *d)
     unsigned port = addr_port(&d->origin.local);
     set(d, "PENSTOCK_LISTEN=%s", addr_text(&d->proxy, at));
     set(d, "PENSTOCK_ADMIN=%s", addr_text(&d->admin, at));
+    set(d, "PENSTOCK_DNS_LISTEN=%s", addr_text(&d->dns, at));
     set(d, "PENSTOCK_DNS_SERVERS=%s", addr_text(&d->corporate.local, at));
     set(d, "PENSTOCK_DNS_AWS=on");
     set(d, "PENSTOCK_DNS_AWS_SERVERS=%s", addr_text(&d->amazon.local, at));

@@ -10,7 +10,10 @@
 #include "demo/s3_origin.h"
 #include "dns/answer.h"
 
-enum { DEMO_MAX_ENV = 16, DEMO_DIR_BYTES = 4096, DEMO_PORT = 8080 };
+enum { DEMO_MAX_ENV = 16, DEMO_DIR_BYTES = 4096 };
+/* Where it listens, unless that is taken. The admin port is the product's usual one, so that
+ * `penstock lookup` finds it. */
+enum { DEMO_PORT = 8080, DEMO_ADMIN_PORT = 9901, DEMO_DNS_PORT = 8053 };
 
 #define DEMO_HOST "s3.us-east-1.amazonaws.com"
 #define DEMO_INTRANET_HOST "intranet.corp.demo"
@@ -25,7 +28,7 @@ struct demo {
     struct demo_store store;
     struct demo_s3_origin origin;
     struct demo_ca ca;
-    struct addr proxy, admin;
+    struct addr proxy, admin, dns;
     char dir[DEMO_DIR_BYTES];    /* what the store keeps its objects in */
     bool is_dir_ours;            /* removed at the end */
     char *env[DEMO_MAX_ENV + 1]; /* the proxy's settings: for conf_load */

@@ -86,7 +86,8 @@ static void put_places(struct buf *out, const struct demo *d)
                addr_text(&d->origin.local, at), d->dir,
                d->is_dir_ours ? " (samples; removed at the end)" : "");
     buf_printf(out, "  %-16s penstock, the proxy\n", addr_text(&d->proxy, at));
-    buf_printf(out, "  %-16s its admin port: /livez\n\n", addr_text(&d->admin, at));
+    buf_printf(out, "  %-16s its DNS forwarder, for other programs\n", addr_text(&d->dns, at));
+    buf_printf(out, "  %-16s its admin port: /livez, /metrics\n\n", addr_text(&d->admin, at));
     buf_append(out, STR("Its settings are ordinary ones:\n"));
     for (unsigned i = 0; i < d->n_env; i++)
         buf_printf(out, "  %s\n", d->env[i]);
@@ -141,6 +142,18 @@ static void put_curls(struct buf *out, const struct demo *d)
     buf_printf(out, "  curl -i http://%s/example.test/hello.txt\n", at);
 }
 
+/* The same name as another program gets it, and why. */
+static void put_lookups(struct buf *out, const struct demo *d)
+{
+    char at[ADDR_TEXT_BYTES];
+    const char *program = program_invocation_name;
+    buf_append(out, STR("Its resolver, as it serves other programs, and what it knows:\n"));
+    buf_printf(out, "  dig @127.0.0.1 -p %u " DEMO_HOST "\n", addr_port(&d->dns));
+    if (addr_port(&d->admin) != DEMO_ADMIN_PORT)
+        buf_printf(out, "  export PENSTOCK_ADMIN=%s\n", addr_text(&d->admin, at));
+    buf_printf(out, "  %s lookup " DEMO_HOST "\n  %s routes\n", program, program);
+}
+
 void demo_tell_start(const struct demo *d)
 {
     char at[ADDR_TEXT_BYTES];
@@ -154,6 +167,7 @@ void demo_tell_start(const struct demo *d)
     put_asked(&text, d, DEMO_INTRANET_HOST);
     buf_append(&text, STR("\nThe same S3 name, through penstock. Try, in another terminal:\n"));
     put_curls(&text, d);
+    put_lookups(&text, d);
     buf_printf(&text, "In a browser:\n  http://%s/" DEMO_HOST "/" DEMO_BUCKET "%s\n\n",
                proxy_authority(d, at), d->is_dir_ours ? "/" DEMO_SAMPLE_PAGE : "?list-type=2");
     buf_append(&text,
@@ -166,7 +180,8 @@ static void put_try(struct buf *out, const struct demo *d, const struct dns_try 
 {
     char at[ADDR_TEXT_BYTES], type[16];
     buf_printf(out, "       %-16s %-16s %-5s %s", addr_text(&t->server, at), name_of(d, &t->server),
-               dns_type_text(t->type, type), dns_outcome_text(t->outcome));
+               dns_type_text(t->type, type),
+               t->is_pending ? "not waited for" : dns_outcome_text(t->outcome));
     if (t->from_cache)
         buf_append(out, STR(" a moment ago"));
     else
