@@ -12,17 +12,12 @@ static void advance(struct dns_lookup *l);
 
 /* -- walks -------------------------------------------------------------------------------- */
 
-static void cancel_legs(struct dns_walk *w)
-{
-    for (unsigned i = 0; i < DNS_MAX_GROUPS; i++)
-        for (unsigned t = 0; w->legs[i].is_started && t < DNS_LOOKUP_TYPES; t++)
-            dns_wait_cancel(&w->legs[i].waits[t]);
-}
-
-static void pop_walk(struct dns_lookup *l)
+static void pop_walk(struct dns_lookup *l, void (*end_wait)(struct dns_wait *w))
 {
     struct dns_walk *w = l->walk;
-    cancel_legs(w);
+    for (unsigned i = 0; i < DNS_MAX_GROUPS; i++)
+        for (unsigned t = 0; w->legs[i].is_started && t < DNS_LOOKUP_TYPES; t++)
+            end_wait(&w->legs[i].waits[t]);
     l->walk = w->before;
     free(w);
 }
@@ -326,7 +321,7 @@ static void advance(struct dns_lookup *l)
             return;
         }
         /* The alias led nowhere: the group that gave it has failed. */
-        pop_walk(l);
+        pop_walk(l, dns_wait_cancel);
         fail_leg(l, &l->walk->legs[l->walk->at], true);
         if (!dns_zone_rules(l->walk->route->kind)->moves_on_negative)
             l->walk->is_over = true;
@@ -472,7 +467,7 @@ void dns_lookup_done(struct dns_lookup *l)
     io_timer_disarm(loop, &l->grace);
     io_defer_cancel(&l->deliver);
     while (l->walk != NULL)
-        pop_walk(l);
+        pop_walk(l, l->is_running ? dns_wait_leave : dns_wait_cancel);
     lookup_drop_parts(l);
     dns_routes_unref(l->routes);
     l->routes = NULL;

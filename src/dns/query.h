@@ -61,6 +61,7 @@ struct dns_query {
     bool is_over;     /* everybody has the result; it listens to attempts that are not late */
     bool is_refresh;  /* goes on without waiters */
     bool is_follower; /* another worker asks: nothing is sent here */
+    bool is_left;     /* somebody left before the answer */
     struct dns_follower flight;
     unsigned n_order, n_suspects; /* the last n_suspects of order */
     uint8_t order[DNS_MAX_GROUP_SERVERS];
@@ -84,6 +85,10 @@ void dns_query_refresh(struct dns_engine *e, struct dns_routes *routes,
                        const struct dns_route *route, unsigned group, const struct dns_ask *ask);
 /* Stops waiting and gives the set back; harmless on a waiter that does not wait. */
 void dns_wait_cancel(struct dns_wait *w);
+/* The same, by an asker who leaves before the answer. If nobody else waits, the servers get less
+ * than their time, and what they did is no failure to be remembered: another asker would hear of
+ * it. */
+void dns_wait_leave(struct dns_wait *w);
 /* What the servers did so far, added to x with this hop; those that have not answered count as
  * silent. */
 void dns_query_explain(const struct dns_query *q, unsigned hop, struct dns_explain *x);

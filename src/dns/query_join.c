@@ -175,9 +175,10 @@ void query_fail(struct dns_query *q)
     for (unsigned i = 0; i < q->n_attempts; i++)
         if (q->attempts[i] != NULL)
             give_up(q, i);
+    bool is_cut_short = q->is_left && !query_is_wanted(q);
     /* RFC 9520 is about servers that fail, so what is ours is not remembered; what a follower
      * waited for in vain is the leader's to tell. */
-    if (is_group_failure(q) && !q->is_follower)
+    if (is_group_failure(q) && !q->is_follower && !is_cut_short)
         dns_cache_fail(s->cache, &key, q->worst, least_failure_s(q), io_now_ms(q->engine->loop),
                        atomic_load(&s->epoch));
     finish(q, q->worst, NULL);
@@ -368,4 +369,11 @@ void dns_wait_cancel(struct dns_wait *w)
     w->query = NULL;
     dns_set_unref(w->set);
     w->set = NULL;
+}
+
+void dns_wait_leave(struct dns_wait *w)
+{
+    if (w->query != NULL)
+        w->query->is_left = true;
+    dns_wait_cancel(w);
 }
