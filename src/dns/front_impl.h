@@ -20,6 +20,7 @@ enum {
     FRONT_MAX_CONNS = 1024,
     FRONT_MAX_STRANGERS = 64,      /* of them, from addresses that may not ask: they hear REFUSED */
     FRONT_MAX_CONN_QUESTIONS = 32, /* in flight of one connection */
+    FRONT_CONN_BYTES = 16 << 20,   /* in the buffers of all connections */
     FRONT_BATCH = 64,              /* datagrams for a system call */
     FRONT_REQUEST_BYTES = 1280,    /* over UDP; none that is meant well comes near */
     FRONT_CONTROL_BYTES = 64,
@@ -90,6 +91,7 @@ struct dns_front {
     struct list questions[FRONT_QUESTION_BUCKETS];
     struct list conns; /* the one that was busy last is the last */
     unsigned n_conns, n_strangers;
+    size_t conn_bytes; /* in their buffers */
     bool is_draining;
     struct io_timer drain_timer;
     void (*on_drained)(void *arg);

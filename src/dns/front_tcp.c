@@ -1,7 +1,9 @@
 /*
  * Connections (RFC 7766): messages with their length in front, any number of them, answered in the
  * order in which answers are known. A connection that has enough waiting, in questions or in bytes
- * that its client does not take, is not read from; what it sends then waits in the kernel.
+ * that its client does not take, is not read from; what it sends then waits in the kernel, which
+ * keeps little for it. All buffers together are bounded: beyond that, large ones go whose clients
+ * have not moved for longest.
  */
 #include "dns/front_impl.h"
 
@@ -19,6 +21,9 @@ enum {
     /* Answers to questions in flight come on top; a client that does not take them is cut. */
     OUT_MAX_BYTES = 512 * 1024,
     KEPT_BYTES = 16 * 1024, /* of an empty buffer */
+    /* Of the kernel's, which would take megabytes for each client that does not read. */
+    SEND_BUFFER_BYTES = 64 * 1024,
+    RECEIVE_BUFFER_BYTES = 32 * 1024,
     IDLE_MS = 10 * 1000,
 };
 
@@ -28,7 +33,8 @@ struct front_conn {
     struct io_stream *stream; /* NULL: closed, and gone at the end of the turn */
     struct addr peer;
     struct buf in, out;
-    size_t out_at; /* of out, what was written */
+    size_t out_at;  /* of out, what was written */
+    size_t n_bytes; /* in's and out's memory, as counted in front->conn_bytes */
     unsigned n_questions;
     struct list questions;
     struct io_timer timer; /* from the last whole message or byte taken */
@@ -49,6 +55,7 @@ static void close_conn(struct front_conn *c)
     list_remove(&c->node);
     buf_done(&c->in);
     buf_done(&c->out);
+    f->conn_bytes -= c->n_bytes;
     f->n_conns--;
     f->n_strangers -= c->is_stranger;
     metric_sub(METRIC_DNS_FRONT_CONNS, 1);
@@ -208,23 +215,46 @@ static bool serve_all(struct front_conn *c)
     return true;
 }
 
-/* Serves, sends, and serves on where sending made room. */
+static void bound_buffers(struct dns_front *f)
+{
+    LIST_EACH (it, after, &f->conns) {
+        struct front_conn *c = LIST_ENTRY(it, struct front_conn, node);
+        if (f->conn_bytes <= FRONT_CONN_BYTES)
+            return;
+        if (c->n_bytes > KEPT_BYTES)
+            close_conn(c);
+    }
+}
+
+/* Last in every event of a connection: it may be gone. */
+static void count_buffers(struct front_conn *c)
+{
+    struct dns_front *f = c->front;
+    size_t now = c->in.cap + c->out.cap;
+    f->conn_bytes = f->conn_bytes - c->n_bytes + now;
+    c->n_bytes = now;
+    if (f->conn_bytes > FRONT_CONN_BYTES)
+        bound_buffers(f);
+}
+
+/* Serves and sends. Where sending made room for more, that is for the next turn: a few small
+ * questions may have megabytes of answers, and others wait. */
 static void go_on(struct front_conn *c)
 {
-    bool was_full;
-    do {
-        if (!serve_all(c))
-            return;
-        was_full = has_enough(c);
-        if (!flush(c))
-            return;
-    } while (was_full && !has_enough(c));
-    if (is_idle(c) && (c->is_ended || c->front->is_draining)) {
+    if (!serve_all(c))
+        return;
+    bool was_full = has_enough(c);
+    if (!flush(c))
+        return;
+    bool has_more = was_full && !has_enough(c);
+    if (is_idle(c) && !has_more && (c->is_ended || c->front->is_draining)) {
         close_conn(c);
         return;
     }
     bool reads = !c->is_ended && !c->front->is_draining && !has_enough(c);
-    io_stream_want(c->stream, (reads ? IO_READ : 0u) | (n_unsent(c) > 0 ? IO_WRITE : 0u));
+    bool writes = has_more || n_unsent(c) > 0;
+    io_stream_want(c->stream, (reads ? IO_READ : 0u) | (writes ? IO_WRITE : 0u));
+    count_buffers(c);
 }
 
 /* One look at the socket; false: no more now, or for ever (c->is_ended, or closed). */
@@ -282,6 +312,8 @@ void front_tcp_accept(struct io_listener *l, int fd, const struct addr *peer)
     }
     if (f->n_conns >= FRONT_MAX_CONNS)
         make_room(f);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_BUFFER_BYTES }, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ RECEIVE_BUFFER_BYTES }, sizeof(int));
     struct front_conn *c = calloc(1, sizeof *c);
     struct io_stream *s = c != NULL ? io_stream_new(f->loop, fd) : NULL;
     if (s == NULL) {

@@ -587,6 +587,92 @@ static void who_does_not_read_is_not_read_from(void **state)
     close_rig(&r);
 }
 
+/* A set of nearly 64 KiB for a.test, as if it had been asked for. */
+static void know_large(struct front_rig *r)
+{
+    static char data[250];
+    struct dns_ask ask = { .question = { .type = DNS_TXT, .class = DNS_CLASS_IN } };
+    struct dns_writer w;
+    struct buf out;
+    assert_true(dns_name_parse(STR("a.test"), &ask.question.name));
+    data[0] = (char)(sizeof data - 1);
+    buf_init(&out, DNS_MESSAGE_BYTES);
+    dns_write_begin(&w, &out, DNS_MESSAGE_BYTES, (struct dns_reply_flags){ 0 }, &ask.question);
+    for (unsigned i = 0; i < 240; i++)
+        dns_write_rr(&w, DNS_ANSWER, &ask.question.name, DNS_TXT, DNS_CLASS_IN, 60,
+                     str_of(data, sizeof data));
+    dns_write_end(&w);
+    struct dns_set *set = dns_set_of_message(buf_str(&out), DNS_ANSWERED, 60);
+    assert_non_null(set);
+    const struct dns_route *route = dns_routes_find(r->g.shared->routes, &ask.question.name);
+    struct dns_cache_key key = dns_cache_key_of(route->groups[0].id, &ask);
+    dns_cache_put(r->g.shared->cache, &key, set, 60, io_now_ms(&r->g.loop));
+    dns_set_unref(set);
+    buf_done(&out);
+}
+
+/* 200 questions, 12 MiB of answers: a turn gives some, and the next ones the rest. */
+static void large_answers_leave_turns_to_others(void **state)
+{
+    enum { N = 200 };
+    struct front_rig r;
+    static struct tcp_client c;
+    static uint8_t out[N * 64];
+    size_t n = 0, n_got = 0;
+    open_rig(&r, "127.0.0.1:0", 0);
+    know_large(&r);
+    c = (struct tcp_client){ .fd = client(SOCK_STREAM, &r.at) };
+    rig_run_for(&r.g, 10);
+    for (unsigned i = 0; i < N; i++) {
+        size_t at = n + 2;
+        n += frame(out + n, (uint16_t)i, "a.test");
+        out[n - 3] = DNS_TXT;
+        assert_int_equal(out[at + 1], i);
+    }
+    assert_int_equal(send(c.fd, out, n, 0), (ssize_t)n);
+    uv_run(&r.g.loop.uv, UV_RUN_NOWAIT);
+    for (ssize_t came; (came = recv(c.fd, reply, sizeof reply, MSG_DONTWAIT)) > 0;)
+        n_got += (size_t)came;
+    assert_in_range(n_got, 1, 512 * 1024);
+    for (unsigned idle = 0; idle < 100; idle++) {
+        for (ssize_t came; (came = recv(c.fd, reply, sizeof reply, MSG_DONTWAIT)) > 0; idle = 0)
+            n_got += (size_t)came;
+        rig_run_for(&r.g, 2);
+    }
+    assert_in_range(n_got, N * 62000, N * 65537);
+    close(c.fd);
+    close_rig(&r);
+}
+
+static void buffers_of_all_connections_are_bounded(void **state)
+{
+    enum { N = 400 };
+    struct front_rig r;
+    static uint8_t half[60000] = { 0xff, 0xff };
+    int fds[N];
+    open_rig(&r, "127.0.0.1:0", 0);
+    for (unsigned i = 0; i < N; i++) {
+        fds[i] = client(SOCK_STREAM, &r.at);
+        for (size_t sent = 0; sent < sizeof half;) {
+            ssize_t went = send(fds[i], half + sent, sizeof half - sent, MSG_DONTWAIT);
+            sent += went > 0 ? (size_t)went : 0;
+            rig_run_for(&r.g, 1);
+        }
+    }
+    assert_true(r.front->conn_bytes <= FRONT_CONN_BYTES);
+    assert_in_range(r.front->n_conns, 200, N - 1);
+    int fd = client(SOCK_DGRAM, &r.at);
+    put(fd, 1, "b.test");
+    assert_true(take(&r, fd, 1000) > 0);
+    close(fd);
+    for (unsigned i = 0; i < N; i++)
+        close(fds[i]);
+    rig_run_for(&r.g, 50);
+    assert_int_equal(r.front->n_conns, 0);
+    assert_int_equal(r.front->conn_bytes, 0);
+    close_rig(&r);
+}
+
 static void strangers_hold_few_connections(void **state)
 {
     enum { N = FRONT_MAX_STRANGERS + 6 };
@@ -729,6 +815,8 @@ int main(void)
         cmocka_unit_test(answers_do_not_wait_for_each_other),
         cmocka_unit_test(a_message_that_is_no_question_ends_the_connection),
         cmocka_unit_test(who_does_not_read_is_not_read_from),
+        cmocka_unit_test(large_answers_leave_turns_to_others),
+        cmocka_unit_test(buffers_of_all_connections_are_bounded),
         cmocka_unit_test(strangers_hold_few_connections),
         cmocka_unit_test(a_newcomer_takes_the_place_of_the_longest_idle),
         cmocka_unit_test(draining_waits_a_second_at_most),
