@@ -16,7 +16,7 @@ from lab.dnsclient import query
 from lab.peers import DnsmasqForwarder, Knot, UnboundForwarder
 
 TTL_TOLERANCE_S = 5
-MAX_CHAIN = 8  # CNAMEs that penstock follows
+
 CAP_S = 3600   # of its cache
 
 Said = collections.namedtuple("Said", "rcode answer ttls has_soa flags n_cnames")

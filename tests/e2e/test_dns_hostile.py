@@ -44,6 +44,7 @@ EXPECTED = {
     "opt-of-a-name": ("SERVFAIL", 1.0),
     "opt-cut": ("SERVFAIL", 1.0),
     "trailing-junk": ("SERVFAIL", 1.0),
+    "edns-dropped": ("genuine", 2.0),
     "says-formerr": ("SERVFAIL", 1.0),
     "says-servfail": ("SERVFAIL", 1.0),
     "says-nxdomain": ("NXDOMAIN", 1.0),
