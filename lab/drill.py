@@ -40,6 +40,7 @@ class Server(Scripted):
     def __init__(self, host, ip):
         self.state = "well"
         self.random = random.Random(ip)
+        self.answered = []  # (time, name) of the good ones
         super().__init__(host, ip)
         self.behave = self.as_state
 
@@ -56,6 +57,7 @@ class Server(Scripted):
         if state == "denies" and is_aws:
             lie = self.random.choice((Scripted.nxdomain, Scripted.addresses("0.0.0.0")))
             return lie(query, transport)
+        self.answered.append((time.monotonic(), query.question[0].name.to_text().lower()))
         return Scripted.addresses(ANSWER[self.ip], ttl=TTL_S)(query, transport)
 
     def _serve_udp(self):
@@ -141,29 +143,30 @@ class Drill:
                         done.append((time.monotonic() - began, ip, state))
                     time.sleep(max(0.0, began + seconds - time.monotonic()))
         code = penstock.stop()
-        asked = collections.defaultdict(list)
+        answered = collections.defaultdict(list)
         for server in self.servers.values():
-            for at, _, name, _ in server.log:
-                asked[name].append(at)
+            for at, name in server.answered:
+                answered[name].append(at)
             server.close()
         results = sorted((r for s in streams for r in s.results), key=lambda r: r[0])
         packets = [(p.at - began, p.dst) for p in wire.packets if p.dport == 53 and p.dst in NAMES]
-        return Report(seconds, done, [Result(began, asked, *r) for r in results], packets, code, penstock.output())
+        return Report(seconds, done, [Result(began, answered, *r) for r in results], packets, code, penstock.output())
 
 
 class Result:
-    """What a client saw. source: fresh (a server was asked for it), cache, stale, failed."""
+    """What a client saw. source: fresh (a server gave it meanwhile), cache, stale; without a good answer it is unknown
+    (to every server that answers) or missed."""
 
-    def __init__(self, began, asked, at, name, reply, seconds):
+    def __init__(self, began, answered, at, name, reply, seconds):
         self.at, self.name, self.seconds = at - began, name, seconds
         self.is_aws, self.is_hot = "amazonaws" in name, name.startswith("hot")
         self.rcode, self.addresses = rcode(reply), addresses(reply)
         self.is_good = len(self.addresses) == 1 and self.addresses[0] in ANSWER.values()
         if not self.is_good:
-            self.source = "failed"
+            self.source = "unknown"
         elif any(option.otype == 15 and option.code == 3 for option in reply.options):
             self.source = "stale"
-        elif any(at - 0.005 <= when <= at + seconds for when in asked.get(name + ".", ())):
+        elif any(at - 0.005 <= when <= at + seconds for when in answered.get(name + ".", ())):
             self.source = "fresh"
         else:
             self.source = "cache"
@@ -179,6 +182,7 @@ class Report:
             if r.is_good:
                 known.add(r.name)
             elif self.is_answerable(r, r.name in known):
+                r.source = "missed"
                 self.unanswered.append(r)
 
     def states(self, ip, start, end):
@@ -280,10 +284,11 @@ class Report:
         lines = [f"{self.seconds:.0f} s, {len(self.results)} questions, {RATE} a second; server changes: "
                  + ", ".join(f"{n} x {s}" for s, n in sorted(changes.items())),
                  "answers: " + ", ".join(f"{sources[k]} {k} (slowest {slowest[k] * 1000:.0f} ms)"
-                                         for k in ("cache", "fresh", "stale", "failed") if k in sources),
+                                         for k in ("cache", "fresh", "stale", "unknown", "missed") if k in sources),
                  f"time of good answers: median {waits[len(waits) // 2] * 1000:.1f} ms, "
                  f"99 % {waits[int(len(waits) * 0.99)] * 1000:.0f} ms, most {waits[-1] * 1000:.0f} ms",
-                 f"unanswered or answered wrongly though somebody knew: {len(self.unanswered)}",
+                 "unknown: no server that answered knew the name, and nobody had asked for it before; missed: somebody "
+                 f"knew, or there was an older answer ({len(self.unanswered)})",
                  f"packets to servers: {len(self.packets)}, at most {self.most_packets()} to one in a second "
                  f"(budget {BUDGET})",
                  f"recovery from nothing: {len(recoveries)} times, slowest {max(recoveries, default=0):.2f} s; "

@@ -3,7 +3,8 @@
 import collections
 
 WIDTH, LEFT, RIGHT = 1100, 120, 20
-SOURCES = (("cache", "#4c9f70"), ("fresh", "#3b76af"), ("stale", "#e0a030"), ("failed", "#c0392b"))
+SOURCES = (("cache", "#4c9f70"), ("fresh", "#3b76af"), ("stale", "#e0a030"), ("unknown", "#d9d4ce"),
+           ("missed", "#c0392b"))
 STATES = {"well": "#cfe8d5", "slow": "#f3e3a1", "silent": "#5b5b66", "lossy": "#a9a9b8", "servfail": "#e59a8f",
           "refused": "#dd7f9e", "garbage": "#b78ad0", "denies": "#e8743b"}
 AREA_TOP, AREA_HEIGHT, PACKETS_TOP, PACKETS_HEIGHT, BANDS_TOP, BAND = 60, 220, 320, 90, 450, 22
@@ -21,7 +22,9 @@ def chart(report):
            'font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="white"/>',
            f'<text x="{LEFT}" y="20" font-size="15">Outage drill: {RATE} questions a second to penstock dns for '
            f'{seconds / 60:g} minutes while its servers fail</text>']
-    out += legend(LEFT, 42, [(f"{name} ({sum(r.source == name for r in report.results)})", color)
+    words = {"fresh": "asked anew", "cache": "from the cache", "stale": "stale",
+             "unknown": "no server that answered knew", "missed": "missed"}
+    out += legend(LEFT, 42, [(f"{words[name]}: {sum(r.source == name for r in report.results)}", color)
                              for name, color in SOURCES])
     out += areas(report, step, x, RATE)
     out += packets(report, step, x, BUDGET)
@@ -47,7 +50,7 @@ def legend(left, top, entries):
     for label, color in entries:
         out.append(f'<rect x="{left}" y="{top - 10}" width="12" height="12" fill="{color}"/>'
                    f'<text x="{left + 17}" y="{top}">{label}</text>')
-        left += 40 + 7 * len(label)
+        left += 40 + 6.5 * len(label)
     return out
 
 
