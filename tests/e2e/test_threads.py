@@ -17,6 +17,7 @@ from lab.dns import Scripted
 from lab.world import AWS, CORP, CORP2, CORP3, PENSTOCK, s3_name
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HTTP, ADMIN, DNS = 8079, 9979, 5379  # the usual ones may be in use by another test's instance
 SECONDS = float(os.environ.get("LAB_THREADS_SECONDS") or 8)
 NAMES = [f"b{i}.{s3_name(r)}" for i in range(20) for r in ("us-west-2", "eu-west-1", "sa-east-1", "nowhere-1")] + [
     "registry.stk", "minio.test", "files.corp.test", "penstock", "localhost", "x.onion"]
@@ -67,7 +68,7 @@ def ask_by_udp(r):
         s.settimeout(0.05)
         for _ in range(40):
             name = r.choice(NAMES) if r.random() < 0.8 else f"r{r.randrange(10**6)}.test"
-            s.sendto(dnsclient.query(name, r.choice(["A", "A", "AAAA", "TXT"])).to_wire(), (PENSTOCK, 53))
+            s.sendto(dnsclient.query(name, r.choice(["A", "A", "AAAA", "TXT"])).to_wire(), (PENSTOCK, DNS))
         with contextlib.suppress(TimeoutError):
             while s.recv(4096):
                 n += 1
@@ -76,7 +77,7 @@ def ask_by_udp(r):
 
 def ask_by_tcp(r):
     n = 0
-    with socket.create_connection((PENSTOCK, 53), 2) as s, s.makefile("rb") as replies:
+    with socket.create_connection((PENSTOCK, DNS), 2) as s, s.makefile("rb") as replies:
         s.settimeout(6)
         for _ in range(10):
             wire = dnsclient.query(r.choice(NAMES)).to_wire()
@@ -102,13 +103,13 @@ def get(port, target, timeout=8):
 
 def fetch(r):
     with contextlib.suppress(TimeoutError):
-        get(80, f"/{s3_name(r.choice(['us-west-2', 'eu-west-1', 'eu-west-3', 'nowhere-1']))}/lab-bucket/k{r.randrange(9)}")
+        get(HTTP, f"/{s3_name(r.choice(['us-west-2', 'eu-west-1', 'eu-west-3', 'nowhere-1']))}/lab-bucket/k{r.randrange(9)}")
     return 1
 
 
 def look(r):
     for page in ("/metrics", "/dns/routes", f"/dns/lookup?name={r.choice(NAMES)}"):
-        get(9901, page)
+        get(ADMIN, page)
     return 1
 
 
@@ -119,8 +120,8 @@ def tsan(monkeypatch):
 
 def test_no_worker_reads_what_another_writes(world, tsan, capsys):
     penstock = world.start_penstock(
-        servers=(CORP, CORP2, CORP3), port=80, wrap=fixed_addresses(), WORKERS=4, ADMIN=f"{PENSTOCK}:9901",
-        DNS_LISTEN=f"{PENSTOCK}:53", DNS_CACHE="65536", DNS_CLIENT_RATE=0, DNS_BUDGET=2000, DNS_AWS_SERVERS=AWS)
+        servers=(CORP, CORP2, CORP3), port=HTTP, wrap=fixed_addresses(), WORKERS=4, ADMIN=f"{PENSTOCK}:{ADMIN}",
+        DNS_LISTEN=f"{PENSTOCK}:{DNS}", DNS_CACHE="65536", DNS_CLIENT_RATE=0, DNS_BUDGET=2000, DNS_AWS_SERVERS=AWS)
     settings = penstock.env
     behaviours = [Scripted.silent, Scripted.servfail, Scripted.refused, Scripted.nxdomain, Scripted.addresses("10.0.3.12")]
 
