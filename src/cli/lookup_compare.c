@@ -30,24 +30,51 @@ static const json_t *question_of(const json_t *server, size_t at)
     return json_array_get(json_object_get(server, "questions"), at);
 }
 
-/* What most of them say; the first of two equally many. */
-static void find_usual(const json_t *servers, size_t at, char usual[static SAID_BYTES])
+/* An answer, or a definite no. Silence and errors are nothing that another server could differ from.
+ */
+static bool says_something(const json_t *question)
+{
+    const char *result = json_get_text(question, "result");
+    return json_array_size(json_object_get(question, "records")) > 0 ||
+           strcmp(result, "NODATA") == 0 || strcmp(result, "NXDOMAIN") == 0;
+}
+
+static unsigned count_alike(const json_t *servers, size_t at, const char *text)
+{
+    char one[SAID_BYTES];
+    unsigned n = 0;
+    for (size_t i = 0; i < json_array_size(servers); i++) {
+        said(question_of(json_array_get(servers, i), at), one);
+        n += strcmp(one, text) == 0;
+    }
+    return n;
+}
+
+/* What most of those say that say something; all of them, where none does. Where two things are
+ * said equally often, nobody is to be blamed before the others: it is false, and all differ. */
+static bool find_usual(const json_t *servers, size_t at, char usual[static SAID_BYTES])
 {
     unsigned most = 0;
+    bool is_something = false, is_one = false;
     usual[0] = 0;
     for (size_t i = 0; i < json_array_size(servers); i++) {
-        char one[SAID_BYTES], other[SAID_BYTES];
-        unsigned n = 0;
-        said(question_of(json_array_get(servers, i), at), one);
-        for (size_t k = 0; k < json_array_size(servers); k++) {
-            said(question_of(json_array_get(servers, k), at), other);
-            n += strcmp(one, other) == 0;
-        }
-        if (n > most) {
+        char one[SAID_BYTES];
+        const json_t *question = question_of(json_array_get(servers, i), at);
+        bool is_better = says_something(question) && !is_something;
+        if (is_something && !says_something(question))
+            continue;
+        said(question, one);
+        unsigned n = count_alike(servers, at, one);
+        if (is_better || n > most) {
+            is_something |= is_better;
             most = n;
+            is_one = true;
             memcpy(usual, one, SAID_BYTES);
+        } else if (n == most && strcmp(one, usual) != 0) {
+            is_one = false;
         }
     }
+    return is_one;
 }
 
 static double least_ttl(const json_t *question)
@@ -62,6 +89,7 @@ static double least_ttl(const json_t *question)
     return least;
 }
 
+/* usual: NULL where there is nothing that most say. */
 static bool compare_one(struct table *t, const json_t *server, size_t at, const char *usual)
 {
     char text[SAID_BYTES], address[128];
@@ -69,7 +97,7 @@ static bool compare_one(struct table *t, const json_t *server, size_t at, const 
     double ttl_s = least_ttl(question);
     bool is_answered = json_is_true(json_object_get(question, "answered"));
     said(question, text);
-    bool is_same = strcmp(text, usual) == 0;
+    bool is_same = usual != NULL && strcmp(text, usual) == 0;
     table_cell(t, STYLE_PLAIN, "%s", output_server(json_get_text(server, "address"), address));
     table_cell(t, STYLE_PLAIN, "%.1f ms", json_get_number(question, "took_ms"));
     if (ttl_s >= 0)
@@ -93,7 +121,7 @@ static bool compare_type(struct output *o, const json_t *servers, size_t at)
         o->text.failed = true;
         return false;
     }
-    find_usual(servers, at, usual);
+    bool has_usual = find_usual(servers, at, usual);
     table_cell(&t, STYLE_DIM, "server");
     table_cell(&t, STYLE_DIM, "took");
     table_cell(&t, STYLE_DIM, "ttl");
@@ -101,7 +129,7 @@ static bool compare_type(struct output *o, const json_t *servers, size_t at)
     table_cell(&t, STYLE_DIM, "says");
     table_next(&t);
     json_array_foreach (servers, i, server)
-        all_same = compare_one(&t, server, at, usual) && all_same;
+        all_same = compare_one(&t, server, at, has_usual ? usual : NULL) && all_same;
     buf_byte(&o->text, '\n');
     output_line(o, STYLE_BOLD, "%s %s", json_get_text(first, "name"), json_get_text(first, "type"));
     table_print(o, &t, 2);

@@ -226,6 +226,8 @@ static void write_health(struct output *o, const json_t *document)
     const json_t *server;
     size_t i;
     struct table t;
+    if (json_array_size(json_object_get(document, "servers")) == 0)
+        return;
     if (!table_init(&t)) {
         o->text.failed = true;
         return;
@@ -251,6 +253,20 @@ static void write_left_out(struct output *o, const json_t *document)
                     json_get_text(row, "address"), json_get_text(row, "why"));
 }
 
+/* Why somebody has nobody to ask. */
+static void write_nobody(struct output *o, const json_t *document)
+{
+    const json_t *route;
+    size_t i;
+    bool is_nobody = false;
+    json_array_foreach (json_object_get(document, "routes"), i, route)
+        is_nobody |= json_array_size(json_object_get(route, "groups")) == 0;
+    if (is_nobody && json_is_true(json_object_get(document, "reads_resolv_conf")))
+        output_line(o, STYLE_BAD,
+                    "%s names no server that can be asked, and PENSTOCK_DNS_SERVERS is not set",
+                    json_get_text(document, "resolv_conf"));
+}
+
 /* Only those for which something is other than usual. */
 static void write_endpoints(struct output *o, const json_t *document)
 {
@@ -273,6 +289,7 @@ void routes_text(struct output *o, const json_t *document)
     bool is_running =
         strcmp(json_get_text(json_object_get(document, "by"), "what"), "process") == 0;
     write_routes(o, document);
+    write_nobody(o, document);
     if (!json_is_true(json_object_get(document, "asks_amazon")))
         output_line(o, STYLE_DIM, "Amazon's own servers are not asked (PENSTOCK_DNS_AWS)");
     write_left_out(o, document);

@@ -192,6 +192,26 @@ def test_compare_marks_the_liar(world, start):
     assert "All say the same." in alike.out and "differs" not in alike.out
 
 
+NOWHERE = (f"{w.CORP2}:5998", f"{w.CORP2}:5999")
+
+
+@pytest.mark.parametrize("servers, first, second, marked", [
+    # Silence and errors are no majority: who answers is not the one to be looked at.
+    ((w.CORP2, w.CORP3), Scripted.silent, Scripted.addresses(w.ORIGIN), [True, False]),
+    ((w.CORP2, w.CORP3), Scripted.servfail, Scripted.addresses(w.ORIGIN), [True, False]),
+    ((*NOWHERE, w.CORP3), Scripted.silent, Scripted.addresses(w.ORIGIN), [True, True, False]),
+    # One against one: nobody knows who is right.
+    ((w.CORP2, w.CORP3), Scripted.nxdomain, Scripted.addresses(w.ORIGIN), [True, True]),
+    ((w.CORP2, w.CORP3), Scripted.servfail, Scripted.servfail, [False, False]),
+], ids=["silence", "an error", "two are not there", "one to one", "errors alone"])
+def test_compare_blames_nobody_wrongly(world, servers, first, second, marked):
+    world.scripted.behave, world.scripted2.behave = first, second
+    env = {"PENSTOCK_DNS_SERVERS": ",".join(servers), "PENSTOCK_DNS_AWS": "off"}
+    ran = cli.run(world.penstock_host, env, "lookup", "--compare", ORIGIN, "A")
+    rows = [line for line in ran.out.splitlines() if line.startswith("  " + "10.0.2.")]
+    assert [" differs " in row for row in rows] == marked, ran
+
+
 def test_aliases_into_another_route(world, start):
     def alias(query, transport):
         reply = dns.message.make_response(query)
@@ -284,7 +304,9 @@ def test_no_server_is_known(world):
     ran = cli.run(world.penstock_host, env, "lookup", "a.test", "A")
     assert ran.code == 1 and "a.test A: no server to ask" in ran.out, ran
     assert "No DNS server is known." in cli.run(world.penstock_host, env, "lookup", "--compare", "a.test").out
-    assert "nobody: no server is known" in cli.run(world.penstock_host, env, "routes").out
+    routes = cli.run(world.penstock_host, env, "routes").out
+    assert "nobody: no server is known" in routes
+    assert "/nowhere names no server that can be asked, and PENSTOCK_DNS_SERVERS is not set" in routes
 
 
 def test_wrong_settings(world):
