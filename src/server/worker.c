@@ -9,6 +9,17 @@ static void on_accept(struct io_listener *l, int fd, const struct addr *peer)
     proxy_accept(&w->proxy, fd, peer, own->port);
 }
 
+/* Which setting has the address: of two processes that share a network one has to give way. */
+static bool name_setting(enum proxy_port port, const struct fault *cause, struct fault *f)
+{
+    const char *setting = port == PROXY_PORT_ADMIN ? "PENSTOCK_ADMIN" : "PENSTOCK_LISTEN";
+    const char *else_off = port == PROXY_PORT_ADMIN ? ", or to off" : "";
+    fault_set(f, cause->kind, cause->step, "%s. Set %s to another address or port%s", cause->detail,
+              setting, else_off);
+    f->sys_errno = cause->sys_errno;
+    return false;
+}
+
 static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum proxy_port port,
                            struct fault *f)
 {
@@ -18,8 +29,9 @@ static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum p
         l->port = port;
         l->io.owner = w;
         l->io.on_accept = on_accept;
-        if (!io_listener_open(&l->io, &w->loop, &at->v[i], reuse_port, f))
-            return false;
+        struct fault cause = { .kind = FAULT_NONE };
+        if (!io_listener_open(&l->io, &w->loop, &at->v[i], reuse_port, &cause))
+            return name_setting(port, &cause, f);
         w->n_listeners++;
     }
     return true;
@@ -32,9 +44,10 @@ static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum p
 static bool addresses_are_free(struct worker *w, struct fault *f)
 {
     const struct conf *conf = w->shared->conf;
+    struct fault cause = { .kind = FAULT_NONE };
     for (size_t i = 0; conf->workers > 1 && i < conf->listen.n; i++)
-        if (!io_listener_is_free(&conf->listen.v[i], f))
-            return false;
+        if (!io_listener_is_free(&conf->listen.v[i], &cause))
+            return name_setting(PROXY_PORT_PUBLIC, &cause, f);
     return conf->workers == 1 || dns_front_is_free(conf, f);
 }
 

@@ -65,6 +65,17 @@ def test_port_taken(world):
     assert done.returncode == 1
     said = (done.stdout + done.stderr).strip()
     assert len(said.splitlines()) == 1 and "8060" in said and "in use" in said.lower(), said
+    assert "PENSTOCK_LISTEN" in said
+
+
+def test_admin_port_taken(world):
+    """Two containers of a task share loopback: the second one is told which setting to change."""
+    with world.penstock_host.listen(8061):
+        done = run(world, "dns", env={"PENSTOCK_DNS_LISTEN": "127.0.0.1:8062", "PENSTOCK_DNS_AWS": "off",
+                                      "PENSTOCK_ADMIN": ":8061"})
+    assert done.returncode == 1
+    said = (done.stdout + done.stderr).strip()
+    assert len(said.splitlines()) == 1 and "8061" in said and "PENSTOCK_ADMIN to another address or port, or to off" in said
 
 
 def test_config_check_and_show(world, tmp_path):
