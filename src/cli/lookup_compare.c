@@ -30,8 +30,7 @@ static const json_t *question_of(const json_t *server, size_t at)
     return json_array_get(json_object_get(server, "questions"), at);
 }
 
-/* An answer, or a definite no. Silence and errors are nothing that another server could differ from.
- */
+/* An answer, or a definite no. Silence and errors are no opinion that others could differ from. */
 static bool says_something(const json_t *question)
 {
     const char *result = json_get_text(question, "result");
