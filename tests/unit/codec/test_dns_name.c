@@ -9,6 +9,8 @@
 
 #include "codec/dns_name.h"
 
+#include "name_of.h"
+
 #define A10 "aaaaaaaaaa"
 #define A60 A10 A10 A10 A10 A10 A10
 #define A61 A60 "a"
@@ -180,13 +182,6 @@ static void chains_of_pointers_end(void **state)
     assert_true(chain_is_read(1));
     assert_true(chain_is_read(DNS_NAME_MAX_POINTERS));
     assert_false(chain_is_read(DNS_NAME_MAX_POINTERS + 1));
-}
-
-static struct dns_name name_of(const char *text)
-{
-    struct dns_name name;
-    assert_true(dns_name_parse(str_from_c(text), &name));
-    return name;
 }
 
 static void names_compare_by_labels(void **state)

@@ -7,12 +7,7 @@
 
 #include "codec/dns_reverse.h"
 
-static struct dns_name name_of(const char *text)
-{
-    struct dns_name n;
-    assert_true(dns_name_parse(str_from_c(text), &n));
-    return n;
-}
+#include "name_of.h"
 
 static const struct {
     const char *ip, *name;

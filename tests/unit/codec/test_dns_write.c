@@ -9,6 +9,8 @@
 
 #include "codec/dns_msg.h"
 
+#include "name_of.h"
+
 #define B(literal)                                                                                 \
     {                                                                                              \
         literal, sizeof(literal) - 1                                                               \
@@ -25,13 +27,6 @@
 #define RR(type, class, rdlength, rdata) "\xc0\x0c" type class TTL rdlength rdata
 
 static struct dns_msg msg, again;
-
-static struct dns_name name_of(const char *text)
-{
-    struct dns_name name;
-    assert_true(dns_name_parse(str_from_c(text), &name));
-    return name;
-}
 
 static struct dns_question question_of(const char *text)
 {

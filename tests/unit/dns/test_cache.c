@@ -7,15 +7,10 @@
 
 #include "dns/cache.h"
 
+#include "../codec/name_of.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-static struct dns_name name_of(const char *text)
-{
-    struct dns_name n;
-    assert_true(dns_name_parse(str_from_c(text), &n));
-    return n;
-}
 
 /* An answer without records: the cache looks at outcome and TTL alone. */
 static struct dns_set *set_of(enum dns_outcome outcome, uint32_t ttl_s)

@@ -176,117 +176,62 @@ static void script_close(struct script *s)
     rig_done(&s->g);
 }
 
+/* clang-format off */
+static const struct {
+    const char *name;
+    struct step steps[MAX_STEPS]; /* the last one goes on */
+    unsigned n_steps, n_asked;
+    size_t cookie_n[6]; /* of the queries */
+    unsigned n_queries;
+    enum dns_outcome outcome; /* of the last one */
+    bool by_tcp;
+} servers[] = {
+    { "none", { { PLAIN, 0 } }, 1, 3, { 8, 8, 8 }, 3, DNS_ANSWERED, false },
+    { "none, nor EDNS", { { BARE, 0 } }, 1, 2, { 8, 8 }, 2, DNS_ANSWERED, false },
+    { "ours comes back alone", { { OURS, 0 } }, 1, 2, { 8, 8 }, 2, DNS_ANSWERED, false },
+    { "its own is sent back", { { BOTH, 0 } }, 1, 3, { 8, 24, 24 }, 3, DNS_ANSWERED, false },
+    { "an error with cookies",
+      { { BOTH, DNS_SERVFAIL } }, 1, 2, { 8, 24 }, 2, DNS_SERVFAIL_OUTCOME, false },
+    { "forged, for another client, before the genuine one",
+      { { BOTH, 0 }, { FORGED_OTHERS, 0 } }, 2, 2, { 8, 24 }, 2, DNS_ANSWERED, false },
+    { "forged without a cookie before the genuine one: asked anew",
+      { { BOTH, 0 }, { FORGED_PLAIN, 0 }, { BOTH, 0 } }, 3, 3, { 8, 24, 24, 24 }, 4,
+      DNS_ANSWERED, false },
+    { "a cache before it: believed when repeated, then none for a while",
+      { { BOTH, 0 }, { PLAIN, 0 } }, 2, 3, { 8, 24, 24, 0 }, 4, DNS_ANSWERED, false },
+    { "one of several machines has none",
+      { { BOTH, 0 }, { PLAIN, 0 }, { BOTH, 0 } }, 3, 3, { 8, 24, 24, 24 }, 4, DNS_ANSWERED,
+      false },
+    { "BADCOOKIE once",
+      { { BOTH, DNS_BADCOOKIE }, { BOTH, 0 } }, 2, 1, { 8, 24 }, 2, DNS_ANSWERED, false },
+    { "BADCOOKIE for ever: over TCP",
+      { { BOTH, DNS_BADCOOKIE } }, 1, 1, { 8, 24 }, 2, DNS_ANSWERED, true },
+    { "BADCOOKIE without a cookie: over TCP",
+      { { OURS, DNS_BADCOOKIE } }, 1, 1, { 8 }, 1, DNS_ANSWERED, true },
+    { "FORMERR to the option alone",
+      { { PLAIN, DNS_FORMERR }, { PLAIN, 0 } }, 2, 2, { 8, 0, 0 }, 3, DNS_ANSWERED, false },
+    { "FORMERR to EDNS",
+      { { BARE, DNS_FORMERR }, { BARE, 0 } }, 2, 2, { 8, 0, 0 }, 3, DNS_ANSWERED, false },
+};
+/* clang-format on */
+
 static void what_a_server_may_do(void **state)
 {
-    static const struct {
-        const char *name;
-        struct step steps[MAX_STEPS]; /* the last one goes on */
-        unsigned n_steps, n_asked;
-        size_t cookie_n[6]; /* of the queries */
-        unsigned n_queries;
-        enum dns_outcome outcome; /* of the last one */
-        bool by_tcp;
-    } rows[] = {
-        { "none", { { PLAIN, 0 } }, 1, 3, { 8, 8, 8 }, 3, DNS_ANSWERED, false },
-        { "none, nor EDNS", { { BARE, 0 } }, 1, 2, { 8, 8 }, 2, DNS_ANSWERED, false },
-        { "ours comes back alone", { { OURS, 0 } }, 1, 2, { 8, 8 }, 2, DNS_ANSWERED, false },
-        { "its own is sent back", { { BOTH, 0 } }, 1, 3, { 8, 24, 24 }, 3, DNS_ANSWERED, false },
-        { "an error with cookies",
-          { { BOTH, DNS_SERVFAIL } },
-          1,
-          2,
-          { 8, 24 },
-          2,
-          DNS_SERVFAIL_OUTCOME,
-          false },
-        { "forged, for another client, before the genuine one",
-          { { BOTH, 0 }, { FORGED_OTHERS, 0 } },
-          2,
-          2,
-          { 8, 24 },
-          2,
-          DNS_ANSWERED,
-          false },
-        { "forged without a cookie before the genuine one: asked anew",
-          { { BOTH, 0 }, { FORGED_PLAIN, 0 }, { BOTH, 0 } },
-          3,
-          3,
-          { 8, 24, 24, 24 },
-          4,
-          DNS_ANSWERED,
-          false },
-        { "a cache before it: believed when repeated, then none for a while",
-          { { BOTH, 0 }, { PLAIN, 0 } },
-          2,
-          3,
-          { 8, 24, 24, 0 },
-          4,
-          DNS_ANSWERED,
-          false },
-        { "one of several machines has none",
-          { { BOTH, 0 }, { PLAIN, 0 }, { BOTH, 0 } },
-          3,
-          3,
-          { 8, 24, 24, 24 },
-          4,
-          DNS_ANSWERED,
-          false },
-        { "BADCOOKIE once",
-          { { BOTH, DNS_BADCOOKIE }, { BOTH, 0 } },
-          2,
-          1,
-          { 8, 24 },
-          2,
-          DNS_ANSWERED,
-          false },
-        { "BADCOOKIE for ever: over TCP",
-          { { BOTH, DNS_BADCOOKIE } },
-          1,
-          1,
-          { 8, 24 },
-          2,
-          DNS_ANSWERED,
-          true },
-        { "BADCOOKIE without a cookie: over TCP",
-          { { OURS, DNS_BADCOOKIE } },
-          1,
-          1,
-          { 8 },
-          1,
-          DNS_ANSWERED,
-          true },
-        { "FORMERR to the option alone",
-          { { PLAIN, DNS_FORMERR }, { PLAIN, 0 } },
-          2,
-          2,
-          { 8, 0, 0 },
-          3,
-          DNS_ANSWERED,
-          false },
-        { "FORMERR to EDNS",
-          { { BARE, DNS_FORMERR }, { BARE, 0 } },
-          2,
-          2,
-          { 8, 0, 0 },
-          3,
-          DNS_ANSWERED,
-          false },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof servers / sizeof *servers; i++) {
         static struct script s;
-        script_open(&s, rows[i].steps, rows[i].n_steps);
-        print_message("  %s\n", rows[i].name);
-        for (unsigned k = 0; k < rows[i].n_asked; k++) {
+        script_open(&s, servers[i].steps, servers[i].n_steps);
+        print_message("  %s\n", servers[i].name);
+        for (unsigned k = 0; k < servers[i].n_asked; k++) {
             ask(&s);
             assert_true(s.is_done);
             if (s.outcome == DNS_ANSWERED)
                 assert_int_equal(s.octet, 10);
         }
-        assert_int_equal(s.n_seen, rows[i].n_queries);
+        assert_int_equal(s.n_seen, servers[i].n_queries);
         for (unsigned k = 0; k < s.n_seen; k++)
-            assert_int_equal(s.cookie_n[k], rows[i].cookie_n[k]);
-        assert_int_equal(s.outcome, rows[i].outcome);
-        assert_int_equal(s.by_tcp, rows[i].by_tcp);
+            assert_int_equal(s.cookie_n[k], servers[i].cookie_n[k]);
+        assert_int_equal(s.outcome, servers[i].outcome);
+        assert_int_equal(s.by_tcp, servers[i].by_tcp);
         assert_false(s.server->is_suspect);
         script_close(&s);
     }

@@ -7,6 +7,8 @@
 
 #include "dns/set.h"
 
+#include "../codec/name_of.h"
+
 #include <stdlib.h>
 
 /* A record as text: section, owner, type, TTL, and an address or a name. */
@@ -203,13 +205,6 @@ static const struct row rows[] = {
     { "NOTIMP", DNS_NOTIMP, DNS_NOTIMP_OUTCOME, false, 0, 0, 0, NULL, { { 0 } } },
     { "an rcode nobody knows", 11, DNS_SERVFAIL_OUTCOME, false, 0, 0, 0, NULL, { { 0 } } },
 };
-
-static struct dns_name name_of(const char *text)
-{
-    struct dns_name n;
-    assert_true(dns_name_parse(str_from_c(text), &n));
-    return n;
-}
 
 static struct dns_ask question(void)
 {

@@ -8,14 +8,9 @@
 
 #include "dns/reply.h"
 
-static struct dns_msg got;
+#include "../codec/name_of.h"
 
-static struct dns_name name_of(const char *text)
-{
-    struct dns_name name;
-    assert_true(dns_name_parse(str_from_c(text), &name));
-    return name;
-}
+static struct dns_msg got;
 
 /* An answer as the engine keeps it: n addresses of name, or a CNAME to target and what follows it
  * there; rcode NXDOMAIN with an SOA. */
