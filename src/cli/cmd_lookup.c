@@ -243,15 +243,9 @@ static bool show(const struct arguments *a, const json_t *document, const struct
                  const char *why)
 {
     struct output o;
+    if (a->wants_json)
+        return output_print_json(document);
     output_init(&o);
-    if (a->wants_json) {
-        char *text =
-            json_dumps(document, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
-        buf_append(&o.text, str_from_c(text));
-        buf_byte(&o.text, '\n');
-        free(text);
-        return output_print(&o);
-    }
     tell_who(&o, a, document, admin, why);
     if (a->compares)
         lookup_text_compared(&o, document);

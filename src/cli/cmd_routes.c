@@ -28,15 +28,9 @@ static bool show(const json_t *document, bool wants_json, const struct addr *adm
 {
     struct output o;
     char at[ADDR_TEXT_BYTES];
+    if (wants_json)
+        return output_print_json(document);
     output_init(&o);
-    if (wants_json) {
-        char *text =
-            json_dumps(document, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
-        buf_append(&o.text, str_from_c(text));
-        buf_byte(&o.text, '\n');
-        free(text);
-        return output_print(&o);
-    }
     const char *where = addr_family(admin) != AF_UNSPEC ? addr_text(admin, at) : "";
     if (why == NULL)
         output_line(&o, STYLE_DIM, "from the running penstock (%s, process %.0f)", where,

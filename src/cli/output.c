@@ -31,6 +31,19 @@ bool output_print(struct output *o)
     return is_whole;
 }
 
+bool output_print_json(const json_t *document)
+{
+    struct output o;
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+    if (text == NULL)
+        return false;
+    output_init(&o);
+    buf_append(&o.text, str_from_c(text));
+    buf_byte(&o.text, '\n');
+    free(text);
+    return output_print(&o);
+}
+
 void output_text(struct output *o, enum style style, struct str text)
 {
     bool has_style = o->has_colour && style != STYLE_PLAIN && text.n > 0;

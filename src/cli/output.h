@@ -6,6 +6,8 @@
  */
 #include "base/buf.h"
 
+#include <jansson.h>
+
 enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_BAD, STYLE_WARN };
 
 enum { TABLE_COLUMNS = 8, TABLE_ROWS = 1024, OUTPUT_BYTES = 16 * 1024 * 1024 };
@@ -19,6 +21,8 @@ struct output {
 void output_init(struct output *o);
 /* Writes it; false when stdout did not take all. Frees it either way. */
 bool output_print(struct output *o);
+/* A document for programs, indented. False as above. */
+bool output_print_json(const json_t *document);
 
 void output_text(struct output *o, enum style style, struct str text);
 void output_line(struct output *o, enum style style, const char *format, ...)
