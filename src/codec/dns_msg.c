@@ -2,21 +2,15 @@
 
 #include "codec/dns_rdata.h"
 
-static uint16_t u16_at(struct str s, size_t at)
-{
-    const uint8_t *p = (const uint8_t *)s.p + at;
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
 static uint32_t u32_at(struct str s, size_t at)
 {
-    return (uint32_t)u16_at(s, at) << 16 | u16_at(s, at + 2);
+    return (uint32_t)dns_u16(s, at) << 16 | dns_u16(s, at + 2);
 }
 
 static void read_header(struct dns_msg *m)
 {
-    unsigned flags = u16_at(m->wire, 2);
-    m->id = u16_at(m->wire, 0);
+    unsigned flags = dns_u16(m->wire, 2);
+    m->id = dns_u16(m->wire, 0);
     m->is_response = (flags & 0x8000) != 0;
     m->opcode = flags >> 11 & 15;
     m->is_authoritative = (flags & 0x0400) != 0;
@@ -32,19 +26,19 @@ static bool read_question(struct dns_msg *m, size_t *at)
 {
     if (!dns_name_read(m->wire, at, &m->question.name) || m->wire.n - *at < 4)
         return false;
-    m->question.type = u16_at(m->wire, *at);
-    m->question.class = u16_at(m->wire, *at + 2);
+    m->question.type = dns_u16(m->wire, *at);
+    m->question.class = dns_u16(m->wire, *at + 2);
     m->has_question = true;
     *at += 4;
     return true;
 }
 
-static bool options_are_whole(struct str options)
+bool dns_options_are_whole(struct str options)
 {
     while (options.n > 0) {
-        if (options.n < 4 || options.n - 4 < u16_at(options, 2))
+        if (options.n < 4 || options.n - 4 < dns_u16(options, 2))
             return false;
-        options = str_from(options, 4 + (size_t)u16_at(options, 2));
+        options = str_from(options, 4 + (size_t)dns_u16(options, 2));
     }
     return true;
 }
@@ -53,8 +47,8 @@ bool dns_edns_option(const struct dns_edns *edns, uint16_t code, struct str *out
 {
     struct str left = edns->options;
     while (left.n >= 4) {
-        size_t n = u16_at(left, 2);
-        if (u16_at(left, 0) == code) {
+        size_t n = dns_u16(left, 2);
+        if (dns_u16(left, 0) == code) {
             *out = str_of(left.p + 4, n);
             return true;
         }
@@ -68,7 +62,7 @@ static bool take_opt(struct dns_msg *m, const struct dns_rr *rr, uint32_t ttl, s
 {
     struct str options = str_of(m->wire.p + rr->rdata_at, rr->rdata_n);
     if (m->edns.is_present || rr->section != DNS_ADDITIONAL || owner_n != 1 ||
-        !options_are_whole(options))
+        !dns_options_are_whole(options))
         return false;
     m->rcode |= (uint16_t)(ttl >> 24 << 4);
     m->edns = (struct dns_edns){ .is_present = true,
@@ -101,16 +95,16 @@ static enum rr_read read_rr(struct dns_msg *m, enum dns_section section, size_t 
     size_t i = *at;
     if (!dns_name_read(m->wire, &i, &owner))
         return name_is_cut(m->wire, i) ? RR_CUT : RR_BAD;
-    if (m->wire.n - i < 10 || m->wire.n - i - 10 < u16_at(m->wire, i + 8))
+    if (m->wire.n - i < 10 || m->wire.n - i - 10 < dns_u16(m->wire, i + 8))
         return RR_CUT;
     uint32_t ttl = u32_at(m->wire, i + 4);
     struct dns_rr rr = { .section = (uint8_t)section,
-                         .type = u16_at(m->wire, i),
-                         .class = u16_at(m->wire, i + 2),
+                         .type = dns_u16(m->wire, i),
+                         .class = dns_u16(m->wire, i + 2),
                          .ttl = ttl > INT32_MAX ? 0 : ttl,
                          .owner_at = *at,
                          .rdata_at = i + 10,
-                         .rdata_n = u16_at(m->wire, i + 8) };
+                         .rdata_n = dns_u16(m->wire, i + 8) };
     *at = rr.rdata_at + rr.rdata_n;
     if (rr.type == DNS_OPT)
         return take_opt(m, &rr, ttl, owner.n) ? RR_OK : RR_BAD;
@@ -126,13 +120,13 @@ static enum rr_read read_rr(struct dns_msg *m, enum dns_section section, size_t 
 static enum dns_parse read_body(struct dns_msg *m)
 {
     size_t at = DNS_HEADER_BYTES;
-    unsigned n_questions = u16_at(m->wire, 4);
+    unsigned n_questions = dns_u16(m->wire, 4);
     if (m->wire.n > DNS_MESSAGE_BYTES || n_questions > 1)
         return DNS_PARSE_BAD;
     if (n_questions == 1 && !read_question(m, &at))
         return DNS_PARSE_BAD;
     for (unsigned s = DNS_ANSWER; s <= DNS_ADDITIONAL; s++) {
-        for (unsigned n = u16_at(m->wire, 6 + 2 * s); n > 0; n--) {
+        for (unsigned n = dns_u16(m->wire, 6 + 2 * s); n > 0; n--) {
             enum rr_read r = read_rr(m, s, &at);
             if (r == RR_TOO_MANY)
                 return DNS_PARSE_TOO_MANY;

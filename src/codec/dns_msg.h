@@ -108,8 +108,17 @@ bool dns_rr_target(const struct dns_msg *m, const struct dns_rr *rr, struct dns_
 /* SOA MINIMUM field; false for other types. */
 bool dns_rr_soa_minimum(const struct dns_msg *m, const struct dns_rr *rr, uint32_t *minimum);
 
+/* EDNS's options, each as long as it says. */
+bool dns_options_are_whole(struct str options);
 /* The first option of this code in edns.options; false when there is none. Borrowed. */
 bool dns_edns_option(const struct dns_edns *edns, uint16_t code, struct str *out);
+
+/* Sixteen bits in network order; bytes at and at + 1 are there. */
+static inline uint16_t dns_u16(struct str s, size_t at)
+{
+    const uint8_t *p = (const uint8_t *)s.p + at;
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
 
 /* A query: RD set, one question, EDNS when udp_bytes > 0. Returns its length (at most 12 + 255 + 4
  * + 11 + 4 + 40 bytes). */

@@ -2,22 +2,16 @@
 
 enum { SIG = 24, TSIG = 250, RR_FIXED_BYTES = 10, SECTIONS = 3 };
 
-static unsigned u16_at(struct str s, size_t at)
-{
-    const uint8_t *p = (const uint8_t *)s.p + at;
-    return (unsigned)p[0] << 8 | p[1];
-}
-
 static void read_header(struct str wire, struct dns_request *out)
 {
-    unsigned flags = u16_at(wire, 2);
+    unsigned flags = dns_u16(wire, 2);
     *out = (struct dns_request){
-        .id = (uint16_t)u16_at(wire, 0),
+        .id = dns_u16(wire, 0),
         .opcode = flags >> 11 & 15,
         .recursion_desired = (flags & 0x0100) != 0,
         .authentic_data = (flags & 0x0020) != 0,
         .checking_disabled = (flags & 0x0010) != 0,
-        .has_records = u16_at(wire, 6) != 0 || u16_at(wire, 8) != 0,
+        .has_records = dns_u16(wire, 6) != 0 || dns_u16(wire, 8) != 0,
     };
 }
 
@@ -40,20 +34,10 @@ static bool read_question(struct str wire, size_t *at, struct dns_request *out)
     memcpy(q->name.wire, p, n);
     q->name.n = (uint8_t)n;
     *at += n;
-    q->type = (uint16_t)u16_at(wire, *at);
-    q->class = (uint16_t)u16_at(wire, *at + 2);
+    q->type = dns_u16(wire, *at);
+    q->class = dns_u16(wire, *at + 2);
     *at += 4;
     out->has_question = true;
-    return true;
-}
-
-static bool options_are_whole(struct str options)
-{
-    while (options.n > 0) {
-        if (options.n < 4 || options.n - 4 < u16_at(options, 2))
-            return false;
-        options = str_from(options, 4 + (size_t)u16_at(options, 2));
-    }
     return true;
 }
 
@@ -62,12 +46,12 @@ static bool take_opt(struct str wire, size_t fixed_at, size_t rdata_n, bool is_i
                      struct dns_request *out)
 {
     if (!is_in_place || out->has_edns ||
-        !options_are_whole(str_of(wire.p + fixed_at + RR_FIXED_BYTES, rdata_n)))
+        !dns_options_are_whole(str_of(wire.p + fixed_at + RR_FIXED_BYTES, rdata_n)))
         return false;
     out->has_edns = true;
-    out->udp_bytes = (uint16_t)u16_at(wire, fixed_at + 2);
+    out->udp_bytes = dns_u16(wire, fixed_at + 2);
     out->edns_version = (uint8_t)wire.p[fixed_at + 5];
-    out->dnssec_ok = (u16_at(wire, fixed_at + 6) & 0x8000) != 0;
+    out->dnssec_ok = (dns_u16(wire, fixed_at + 6) & 0x8000) != 0;
     return true;
 }
 
@@ -81,8 +65,8 @@ static bool read_rr(struct str wire, size_t *at, bool is_additional, struct dns_
         return false;
     if (wire.n - *at < RR_FIXED_BYTES)
         return false;
-    size_t fixed_at = *at, rdata_n = u16_at(wire, fixed_at + 8);
-    unsigned type = u16_at(wire, fixed_at);
+    size_t fixed_at = *at, rdata_n = dns_u16(wire, fixed_at + 8);
+    unsigned type = dns_u16(wire, fixed_at);
     if (wire.n - fixed_at - RR_FIXED_BYTES < rdata_n)
         return false;
     *at = fixed_at + RR_FIXED_BYTES + rdata_n;
@@ -95,7 +79,7 @@ static bool read_records(struct str wire, size_t *at, struct dns_request *out)
 {
     unsigned n_seen = 0;
     for (unsigned s = 0; s < SECTIONS; s++)
-        for (unsigned n = u16_at(wire, 6 + 2 * s); n > 0; n--)
+        for (unsigned n = dns_u16(wire, 6 + 2 * s); n > 0; n--)
             if (++n_seen > DNS_REQUEST_MAX_RRS || !read_rr(wire, at, s == SECTIONS - 1, out))
                 return false;
     return true;
@@ -109,7 +93,7 @@ enum dns_request_read dns_request_read(struct str wire, struct dns_request *out)
     read_header(wire, out);
     if (out->opcode != 0)
         return DNS_REQUEST_OK;
-    if (wire.n > DNS_MESSAGE_BYTES || u16_at(wire, 4) != 1 || !read_question(wire, &at, out) ||
+    if (wire.n > DNS_MESSAGE_BYTES || dns_u16(wire, 4) != 1 || !read_question(wire, &at, out) ||
         !read_records(wire, &at, out) || at != wire.n)
         return DNS_REQUEST_BAD;
     return DNS_REQUEST_OK;
