@@ -84,7 +84,7 @@ struct dns_cache *dns_cache_new(size_t max_bytes)
     memset(c, 0, sizeof *c);
     bool ok = getrandom(&c->hash_key, sizeof c->hash_key, 0) > 0;
     unsigned n_shards = 1;
-    while (n_shards < MAX_SHARDS && max_bytes / (2 * n_shards) >= SHARD_BYTES)
+    while (n_shards < MAX_SHARDS && max_bytes / n_shards / 2 >= SHARD_BYTES)
         n_shards *= 2;
     for (; c->n_shards < n_shards && ok; c->n_shards++)
         ok = shard_init(&c->shards[c->n_shards], max_bytes / n_shards);

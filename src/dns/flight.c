@@ -184,7 +184,9 @@ bool dns_flight_leads(const struct dns_follower *f)
 
 void dns_flight_drop_landings(struct dns_engine *e)
 {
-    struct dns_landing *l;
-    while ((l = next_landing(e)) != NULL)
-        landing_free(l);
+    pthread_mutex_lock(&e->shared->lock);
+    LIST_EACH (it, after, &e->inbox)
+        landing_free(LIST_ENTRY(it, struct dns_landing, node));
+    list_init(&e->inbox);
+    pthread_mutex_unlock(&e->shared->lock);
 }

@@ -225,7 +225,7 @@ static struct dns_link *open_link(struct dns_engine *e, struct dns_server *serve
     l->idle.on_fire = on_idle;
     l->burial.on_run = on_burial;
     list_init(&l->asks);
-    buf_init(&l->out, DNS_LINK_MAX_ASKS * DNS_LINK_QUERY_BYTES);
+    buf_init(&l->out, (size_t)DNS_LINK_MAX_ASKS * DNS_LINK_QUERY_BYTES);
     dns_frames_init(&l->in);
     list_push_back(&e->links, &l->node);
     e->n_links++;

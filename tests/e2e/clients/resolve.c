@@ -28,7 +28,8 @@ static void resolve(const char *name)
     }
     unsigned n = 0;
     for (struct addrinfo *a = list; a != NULL && n < MAX_ADDRESSES; a = a->ai_next)
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, text[n], sizeof text[n], NULL, 0, NI_NUMERICHOST) == 0)
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text[n], sizeof text[n], NULL, 0,
+                        NI_NUMERICHOST) == 0)
             n++;
     qsort(text, n, sizeof text[0], by_text);
     for (unsigned i = 0; i < n; i++)
