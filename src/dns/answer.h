@@ -1,7 +1,7 @@
 #pragma once
 /*
  * An answer, and why: every question ends in one struct dns_explain, which the access log, the
- * error body, `penstock lookup` and the doctor all read.
+ * error body, the forwarder's replies and `penstock lookup` all read.
  */
 #include "base/buf.h"
 #include "codec/addr.h"
@@ -26,7 +26,7 @@ enum dns_outcome {
     DNS_NOT_CONNECTABLE, /* answered, but no address accepted a connection */
     DNS_NOT_SENT,        /* not asked: we have no descriptor, port or memory left */
     DNS_OVER_BUDGET,     /* not asked: the packets that it may get in a second are spent */
-    DNS_AVOIDED,         /* not asked: nothing was to be sent */
+    DNS_NOT_ASKED,       /* not asked: nothing was to be sent */
     DNS_LOOPS,           /* not asked: it would ask us */
     N_DNS_OUTCOMES
 };
@@ -72,7 +72,8 @@ struct dns_explain {
     uint32_t took_us;
 };
 
+const char *dns_source_text(enum dns_source s); /* "server", "cache", "stale" ... */
+void dns_explain_add(struct dns_explain *x, const struct dns_try *t);
 /* "192.168.1.53 NXDOMAIN in 3 ms; 169.254.169.253 no reply in 400 ms": fits a fault's detail.
  * NUL-terminated. */
-const char *dns_source_text(enum dns_source s); /* "server", "cache", "stale" ... */
 void dns_explain_text(const struct dns_explain *x, char *text, size_t text_bytes);

@@ -1,7 +1,7 @@
 #pragma once
 /*
  * The cache of a process: answers, negative ones too, failures, and what is past its time but may
- * still be served. Bounded in bytes; a lock inside. Time is an argument.
+ * still be served. Bounded in bytes; in shares by hash, a lock each. Time is an argument.
  *
  * Entries that were never asked for again live in a probation list and go first, so a million
  * random names only push each other out; an entry that was hit is protected (segmented LRU).

@@ -5,25 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct dns_counter_row server_rows[N_DNS_SERVER_COUNTS] = {
+struct row {
+    const char *name, *labels, *help;
+};
+
+static const struct row server_rows[N_DNS_SERVER_COUNTS] = {
 #define DNS_SERVER_COUNT(id, name, labels, help) [DNS_SERVER_##id] = { name, labels, help },
 #include "dns/counts.def"
 };
 
-static const struct dns_counter_row zone_rows[N_DNS_ZONE_COUNTS] = {
+static const struct row zone_rows[N_DNS_ZONE_COUNTS] = {
 #define DNS_ZONE_COUNT(id, name, labels, help) [DNS_ZONE_##id] = { name, labels, help },
 #include "dns/counts.def"
 };
-
-const struct dns_counter_row *dns_server_count_row(enum dns_server_count c)
-{
-    return &server_rows[c];
-}
-
-const struct dns_counter_row *dns_zone_count_row(enum dns_zone_count c)
-{
-    return &zone_rows[c];
-}
 
 void dns_server_count_rcode(struct dns_server_counts *s, unsigned rcode)
 {
@@ -81,14 +75,14 @@ static void write_sample(struct buf *out, const char *name, const char *label, c
     buf_printf(out, "\"%s%s} ", labels[0] ? "," : "", labels);
 }
 
-static void write_family(struct buf *out, const struct dns_counter_row *row, const char *type)
+static void write_family(struct buf *out, const struct row *row, const char *type)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name, type);
 }
 
 /* The rows of one family stand together, and all servers (or zones) within it: the format wants a
  * family in one piece. */
-static unsigned family_end(const struct dns_counter_row *rows, unsigned from, unsigned n)
+static unsigned family_end(const struct row *rows, unsigned from, unsigned n)
 {
     unsigned to = from + 1;
     while (to < n && strcmp(rows[to].name, rows[from].name) == 0)
@@ -150,7 +144,7 @@ static bool budget(const struct dns_server_status *s, char text[static 32])
 
 /* What is no counter: one family each, a sample a server, and none for a server without a value. */
 static const struct gauge {
-    struct dns_counter_row row;
+    struct row row;
     bool (*value)(const struct dns_server_status *s, char text[static 32]);
 } gauges[] = {
     { { "penstock_dns_server_rtt_seconds", "", "Usual round trip to a DNS server." }, rtt },
@@ -179,10 +173,10 @@ static void write_gauge(struct buf *out, const struct dns_status *st, const stru
 
 static void write_cache(struct buf *out, struct dns_cache *cache)
 {
-    static const struct dns_counter_row entries = { "penstock_dns_cache_entries", "",
-                                                    "Answers in the DNS cache." };
-    static const struct dns_counter_row bytes = { "penstock_dns_cache_bytes", "",
-                                                  "Memory that the DNS cache uses." };
+    static const struct row entries = { "penstock_dns_cache_entries", "",
+                                        "Answers in the DNS cache." };
+    static const struct row bytes = { "penstock_dns_cache_bytes", "",
+                                      "Memory that the DNS cache uses." };
     write_family(out, &entries, "gauge");
     buf_printf(out, "%s %zu\n", entries.name, dns_cache_n(cache));
     write_family(out, &bytes, "gauge");

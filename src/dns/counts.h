@@ -24,12 +24,6 @@ enum dns_zone_count {
     N_DNS_ZONE_COUNTS
 };
 
-struct dns_counter_row {
-    const char *name, *labels, *help;
-};
-const struct dns_counter_row *dns_server_count_row(enum dns_server_count c);
-const struct dns_counter_row *dns_zone_count_row(enum dns_zone_count c);
-
 struct dns_server_counts {
     _Atomic uint64_t v[N_DNS_SERVER_COUNTS];
 };

@@ -1,7 +1,7 @@
 #pragma once
 /*
  * The DNS engine. What the process shares stands in struct dns_shared (routes, cache, server
- * health, the group that worked for each endpoint; a mutex inside); each worker has a struct
+ * health, the group that worked for each endpoint; locks inside); each worker has a struct
  * dns_engine with its loop's questions in flight.
  */
 #include "conf/settings.h"
@@ -30,8 +30,8 @@ void dns_engine_use_tcp(struct dns_engine *e);
 void dns_engine_free(struct dns_engine *e);
 
 /*
- * Told of each finished question, also those that were answered from the cache: for the log, the
- * demo and the doctor. The explanation is borrowed for the call.
+ * Told of each finished question, also those that were answered from the cache: for the log and
+ * the demo. The explanation is borrowed for the call.
  */
 void dns_engine_on_decision(struct dns_engine *e,
                             void (*on_decision)(void *arg, const struct dns_explain *x), void *arg);

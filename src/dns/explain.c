@@ -20,7 +20,7 @@ const char *dns_outcome_text(enum dns_outcome o)
         [DNS_NOT_CONNECTABLE] = "addresses that do not accept a connection",
         [DNS_NOT_SENT] = "not asked: no descriptor, port or memory left",
         [DNS_OVER_BUDGET] = "not asked: over the packet budget",
-        [DNS_AVOIDED] = "not asked",
+        [DNS_NOT_ASKED] = "not asked",
         [DNS_LOOPS] = "not asked (it asks us: a loop)",
     };
     return o < N_DNS_OUTCOMES ? texts[o] : "?";
@@ -42,6 +42,14 @@ const char *dns_source_text(enum dns_source s)
     default:
         return "nowhere";
     }
+}
+
+void dns_explain_add(struct dns_explain *x, const struct dns_try *t)
+{
+    if (x->n_tries == DNS_MAX_TRIES)
+        x->n_more++;
+    else
+        x->tries[x->n_tries++] = *t;
 }
 
 /* Said already: A and AAAA usually fare alike, and a server is asked more than once. */

@@ -2,9 +2,9 @@
 /*
  * The forwarder's insides, for the front files alone.
  *
- * front.c decides what becomes of a request and keeps the questions in flight; front_udp.c and
- * front_tcp.c move bytes. A question in flight belongs to dns_front; its TCP connection lists it,
- * and cancels it when it closes.
+ * front.c decides what becomes of a request and keeps the questions in flight; front_udp.c,
+ * front_send.c and front_tcp.c move bytes. A question in flight belongs to dns_front; its TCP
+ * connection lists it, and cancels it when it closes.
  */
 #include "dns/forward.h"
 #include "dns/front.h"
@@ -98,7 +98,7 @@ struct dns_front {
     void *drained_arg;
 };
 
-/* ---- front.c ---- */
+/* front.c */
 
 enum front_verdict {
     FRONT_ANSWERED, /* a reply was appended */
@@ -125,7 +125,7 @@ void front_question_cancel(struct front_question *q);
 void front_count_reply(const uint8_t *message);
 void front_look_if_drained(struct dns_front *f);
 
-/* ---- front_udp.c ---- */
+/* front_udp.c */
 
 void front_udp_prepare(struct front_batch *b);
 bool front_udp_open(struct front_socket *s, struct dns_front *f, const struct addr *at,
@@ -136,12 +136,12 @@ void front_udp_stop(struct front_socket *s);
 void front_udp_close(struct front_socket *s);
 void front_udp_send(const struct front_return *back, struct str reply);
 
-/* ---- front_send.c ---- */
+/* front_send.c */
 
 /* The first n of the batch's out. What cannot be sent is counted and gone. */
 void front_send_batch(struct front_socket *s, struct front_batch *b, unsigned n);
 
-/* ---- front_tcp.c ---- */
+/* front_tcp.c */
 
 void front_tcp_accept(struct io_listener *l, int fd, const struct addr *peer);
 /* One of its questions is in flight; node takes it out. */

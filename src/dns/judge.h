@@ -47,5 +47,5 @@ static inline bool dns_outcome_is_negative(enum dns_outcome o)
 /* Was nothing asked at all, by our own doing? It says nothing of a server, nor of the name. */
 static inline bool dns_outcome_is_ours(enum dns_outcome o)
 {
-    return o == DNS_NOT_SENT || o == DNS_OVER_BUDGET || o == DNS_AVOIDED;
+    return o == DNS_NOT_SENT || o == DNS_OVER_BUDGET || o == DNS_NOT_ASKED;
 }

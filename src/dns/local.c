@@ -139,7 +139,8 @@ unsigned dns_hosts_find(const struct dns_hosts *h, const struct dns_name *name, 
     return n;
 }
 
-bool dns_hosts_name(const struct dns_hosts *h, const struct addr *a, struct dns_name *out)
+/* The first name of an address; false when the file does not have it. */
+static bool name_of_addr(const struct dns_hosts *h, const struct addr *a, struct dns_name *out)
 {
     const struct host *host = find_reverse(h, a);
     if (host == NULL)
@@ -239,7 +240,7 @@ static bool find_ptr(const struct dns_hosts *h, const struct dns_name *name, str
     if (!dns_reverse_addr(name, &of))
         return false;
     a->outcome = DNS_ANSWERED;
-    if (h != NULL && dns_hosts_name(h, &of, &a->target))
+    if (h != NULL && name_of_addr(h, &of, &a->target))
         return true;
     a->target = localhost;
     return addr_classify(&of) == ADDR_LOOPBACK;

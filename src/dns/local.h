@@ -20,9 +20,6 @@ size_t dns_hosts_n(const struct dns_hosts *h);
 unsigned dns_hosts_find(const struct dns_hosts *h, const struct dns_name *name, struct addr *out,
                         unsigned cap);
 
-/* The first name of an address; false when the file does not have it. */
-bool dns_hosts_name(const struct dns_hosts *h, const struct addr *a, struct dns_name *out);
-
 enum dns_local {
     DNS_LOCAL_NOT,    /* ask a server */
     DNS_LOCAL_ADDRS,  /* *n addresses */

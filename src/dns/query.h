@@ -24,7 +24,7 @@ struct dns_query;
 enum dns_join {
     DNS_JOIN_USUAL,
     DNS_JOIN_ANEW,   /* the cache is not asked: probes */
-    DNS_JOIN_CACHED, /* nothing is sent: what the cache does not know fails as DNS_AVOIDED */
+    DNS_JOIN_CACHED, /* nothing is sent: what the cache does not know fails as DNS_NOT_ASKED */
 };
 
 /* A waiter, embedded in its owner. */
@@ -98,5 +98,3 @@ void dns_query_on_landing(struct dns_engine *e, const struct dns_landing *l);
 
 /* For the engine's end: frees it without telling anybody. */
 void dns_query_abort(struct dns_query *q);
-
-void dns_explain_add(struct dns_explain *x, const struct dns_try *t);

@@ -8,14 +8,6 @@ static struct list *bucket_of(struct dns_engine *e, uint64_t group, const struct
     return &e->queries[dns_ask_hash(e->shared, ask, group) % DNS_QUERY_BUCKETS];
 }
 
-void dns_explain_add(struct dns_explain *x, const struct dns_try *t)
-{
-    if (x->n_tries == DNS_MAX_TRIES)
-        x->n_more++;
-    else
-        x->tries[x->n_tries++] = *t;
-}
-
 static struct dns_try try_of(const struct dns_query *q, const struct dns_exchange *x,
                              enum dns_outcome outcome)
 {
@@ -311,7 +303,7 @@ bool dns_query_join(struct dns_wait *w, struct dns_engine *e, struct dns_routes 
         answer_from_cache(w, e, routes, route, group, ask, how != DNS_JOIN_CACHED))
         return true;
     w->from_cache = false;
-    w->outcome = how == DNS_JOIN_CACHED ? DNS_AVOIDED : DNS_SERVFAIL_OUTCOME;
+    w->outcome = how == DNS_JOIN_CACHED ? DNS_NOT_ASKED : DNS_SERVFAIL_OUTCOME;
     w->set = NULL;
     w->ttl_s = 0;
     if (how == DNS_JOIN_CACHED)

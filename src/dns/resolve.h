@@ -1,9 +1,9 @@
 #pragma once
 /*
- * Addresses for a connection: what the pool asks before it dials, and the doctor before it probes.
+ * Addresses for a connection: what the pool asks before it dials.
  * A resolve walks the groups of the route: each group's answer comes with an on_done, and when none
- * of its addresses accepts a connection the caller asks for the next group's (dns.md: an answer
- * that cannot be connected to is not an answer).
+ * of its addresses accepts a connection the caller asks for the next group's (an answer that
+ * cannot be connected to is not an answer: docs/DNS.md).
  *
  * Both families are asked at once where there is an IPv6 route; A is not kept waiting for AAAA more
  * than 50 ms (RFC 8305 section 3). Addresses come in the order to dial: RFC 6724 order, families
@@ -48,8 +48,8 @@ void dns_resolve_start(struct dns_resolve *r, struct dns_engine *e, struct str h
 /* None of the addresses took a connection: the next group's answer, which may hold the same
  * addresses (they are left out). */
 void dns_resolve_next(struct dns_resolve *r);
-/* A connection to this answer was made: its group is remembered for the zone. Call instead of next;
- * ends the resolve. */
+/* A connection to this answer was made: its group is remembered for the endpoint. Call instead of
+ * next; ends the resolve. */
 void dns_resolve_succeeded(struct dns_resolve *r);
 /* Harmless when idle. on_done does not run any more. Releases the state: call it, or succeeded, in
  * the end. */

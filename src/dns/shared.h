@@ -2,9 +2,10 @@
 /*
  * What the workers share, and what one worker has: for the files of this room alone.
  *
- * lock covers the list of servers and all that stands in them, the memory of groups, and the
- * pointers routes and hosts. Sections under it are short: no system call, no callback. The cache
- * has a lock of its own. Nobody takes one while holding the other.
+ * lock covers the lists of servers, zones and flights and what stands in them (the counters apart),
+ * the inboxes of engines, the memory of groups, and the pointers routes and hosts. Sections under
+ * it are short: no system call, no callback. The cache has locks of its own. Nobody takes one while
+ * holding the other.
  */
 #include "base/hash.h"
 #include "dns/cache.h"

@@ -77,12 +77,3 @@ void dns_status_done(struct dns_status *st)
     free(st->endpoints);
     *st = (struct dns_status){ 0 };
 }
-
-const struct dns_server_status *dns_status_server(const struct dns_status *st,
-                                                  const struct addr *addr)
-{
-    for (size_t i = 0; i < st->n_servers; i++)
-        if (addr_eq(&st->servers[i].addr, addr))
-            return &st->servers[i];
-    return NULL;
-}

@@ -32,6 +32,3 @@ struct dns_status {
 /* False without memory; then there is nothing to release. */
 bool dns_status_read(struct dns_shared *s, uint64_t now_ms, struct dns_status *out);
 void dns_status_done(struct dns_status *st);
-
-const struct dns_server_status *dns_status_server(const struct dns_status *st,
-                                                  const struct addr *addr); /* or NULL */
