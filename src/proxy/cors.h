@@ -1,5 +1,5 @@
 #pragma once
-/* The CORS fields of proxy.md's contract, the same on success and on every failure. */
+/* The CORS fields (docs/PROXY.md), the same on success and on every failure. */
 #include "base/buf.h"
 #include "codec/http1.h"
 

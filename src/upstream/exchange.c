@@ -155,7 +155,8 @@ void exchange_start(struct exchange *x, struct upstream *u, const struct exchang
 
 /* ---- failing ---- */
 
-/* proxy.md, Upstream: when is it right to send the request again, on which connection? */
+/* docs/PROXY.md, "When connections fail": when is it right to send the request again, on which
+ * connection? */
 static bool may_retry(const struct exchange *x, const struct fault *f)
 {
     bool is_lost = f->kind == FAULT_UPSTREAM_CLOSED || f->kind == FAULT_UPSTREAM_RESET ||

@@ -3,7 +3,7 @@
  * One request and its response on a connection from the pool. The owner embeds it, writes the
  * request head itself (bytes as they go out), feeds the body and pulls the response; the exchange
  * does the lease, the framing of both bodies, the deadlines, and the one retry that a reused
- * connection may need (proxy.md, Upstream): when nothing came back and the whole request is still
+ * connection may need (docs/PROXY.md): when nothing came back and the whole request is still
  * held here, it is sent again on a fresh connection and the owner notices nothing but n_retries.
  *
  * Callbacks never run inside a call of the owner's, and never after exchange_finish or

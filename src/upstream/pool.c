@@ -138,7 +138,7 @@ static void on_refreshed(struct dns_resolve *r)
     if (r->n_addrs > 0) {
         pool_answered(p, r->addrs, r->n_addrs, r->expires_ms > again ? r->expires_ms : again);
     } else {
-        /* What stands stays: a fault of DNS is none of the connections (proxy.md, dns.md). */
+        /* What stands stays: a fault of DNS is none of the connections (docs/PROXY.md). */
         addr_book_negative(&p->book);
         p->expires_ms = again;
     }

@@ -1,4 +1,4 @@
-"""CORS on every response of the S3 route, errors included, as proxy.md has it."""
+"""CORS on every response of the S3 route, errors included, as docs/PROXY.md has it."""
 
 import time
 
