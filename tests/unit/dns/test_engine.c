@@ -226,6 +226,15 @@ static void without_edns_when_it_is_not_taken(void **state)
     want(&w, &g, "x.s3.eu-west-1.amazonaws.com"); /* remembered */
     assert_int_equal(g.fakes[0].n_udp, 3);
     dns_resolve_cancel(&w.r);
+    /* For ten minutes, and then tried anew. */
+    struct dns_routes *routes = dns_shared_routes(g.shared);
+    struct dns_name name;
+    assert_true(dns_name_parse(STR(S3), &name));
+    const struct dns_server *s = dns_routes_find(routes, &name)->groups[0].servers[0];
+    uint64_t now_ms = io_now_ms(&g.loop);
+    assert_false(dns_server_takes_edns(s, true, now_ms + 595 * 1000));
+    assert_true(dns_server_takes_edns(s, true, now_ms + 605 * 1000));
+    dns_routes_unref(routes);
     rig_done(&g);
 }
 

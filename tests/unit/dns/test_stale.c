@@ -169,6 +169,36 @@ static void silence_is_waited_for_no_longer_than_1800_ms(void **state)
     rig_done(&g);
 }
 
+/* How long an old answer may be given, by the kind of its zone. */
+static void an_hour_or_a_day(void **state)
+{
+    static const struct {
+        const char *qname;
+        unsigned stale_s;
+    } kinds[] = { { AWS, 3600 }, { "registry.stack", 3600 }, { CORP, 24 * 3600 } };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct rig g;
+        struct asked a;
+        struct script_row row[2];
+        struct dns_ask ask = ask_of(kinds[i].qname, DNS_A);
+        struct dns_cache_hit hit;
+        rig_init(&g, 1, 0);
+        rig_go(&g);
+        fake_always_says(&g.fakes[0], row, "@ 5 A 192.0.2.1");
+        ask_for(&a, &g, kinds[i].qname, DNS_A);
+        assert_int_equal(a.f.explain.source, DNS_FROM_SERVER);
+        struct dns_routes *routes = dns_shared_routes(g.shared);
+        const struct dns_route *route = dns_routes_find(routes, &ask.question.name);
+        struct dns_cache_key key = dns_cache_key_of(route->groups[0].id, &ask);
+        uint64_t end_ms = io_now_ms(&g.loop) + (5 + (uint64_t)kinds[i].stale_s) * 1000;
+        assert_true(dns_cache_get_stale(g.shared->cache, &key, end_ms - 5000, &hit));
+        dns_set_unref(hit.set);
+        assert_false(dns_cache_get_stale(g.shared->cache, &key, end_ms + 5000, &hit));
+        dns_routes_unref(routes);
+        rig_done(&g);
+    }
+}
+
 static void both_families_of_an_outage(void **state)
 {
     static const struct script_row good[] = { { NULL, DNS_A, "@ 5 A 192.0.2.1" },
@@ -198,6 +228,7 @@ int main(void)
         cmocka_unit_test(steps),
         cmocka_unit_test(a_chain_may_be_partly_old),
         cmocka_unit_test(both_families_of_an_outage),
+        cmocka_unit_test(an_hour_or_a_day),
         cmocka_unit_test(silence_is_waited_for_no_longer_than_1800_ms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
