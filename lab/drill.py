@@ -218,7 +218,7 @@ class Report:
         for at, ip, new in self.events:
             for is_aws, route in ((False, (A, B)), (True, (A, B, V))):
                 was = any(state[s] in WELL for s in route)
-                if ip in route and new in WELL and not was and self.states(ip, at, at + RECOVERY_S) <= {state[ip], "well"}:
+                if ip in route and new in WELL and not was and self.states(ip, at, at + RECOVERY_S) <= WELL:
                     out.append((at, is_aws))
             state[ip] = new
         return out
@@ -259,7 +259,8 @@ class Report:
 
     def faults(self):
         """What must hold and did not, in words."""
-        out = [f"{r.at:.1f} s: {r.name}: {r.rcode} {' '.join(r.addresses)} after {r.seconds:.2f} s, could be answered" for r in self.unanswered]
+        out = [f"{r.at:.1f} s: {r.name}: {r.rcode} {' '.join(r.addresses)} after {r.seconds:.2f} s, could be answered"
+               for r in self.unanswered]
         out += [f"{at:.1f} s: {'AWS' if aws else 'other'} names after {s} s" for at, aws, s in self.recoveries()
                 if s is None or s > RECOVERY_S]
         out += [f"{at:.1f} s: the first server was used again after {s} s" for at, s in self.preferred_back()

@@ -7,7 +7,7 @@ import dns.flags
 import dns.name
 import dns.rrset
 
-from lab.hostile_dns import (A, AAAA, BEHAVIOURS, CNAME, FORGED, GENUINE, OPT, OPT_RR, QNAME, SOA, ZONE, address,
+from lab.hostile_dns import (A, AAAA, BEHAVIOURS, CNAME, FORGED, OPT, OPT_RR, QNAME, SOA, ZONE, address,
                              behaviour, labels, later, rr)
 
 # When
@@ -472,18 +472,25 @@ def soa_rdata():
     return labels("ns." + ZONE) + labels("h." + ZONE) + struct.pack("!IIIII", 1, 2, 3, 4, 60)
 
 
+def neighbour(x):
+    """A forged address of victim.ZONE, for x.ZONE; None when the victim itself is asked for."""
+    if x.question[1:7].lower() == b"victim":
+        return None
+    return x.a(FORGED, owner=b"\6victim" + b"\xc0" + bytes([12 + x.question[0] + 1]))
+
+
 @behaviour
 def foreign_additional(x):
     """a forged address of a neighbour beside it"""
-    x.send(x.made(x.a() + x.a(FORGED, owner=b"\6victim" + b"\xc0" + bytes([12 + x.question[0] + 1])), counts=(1, 1, 0, 1))
-           if x.question[1:7].lower() != b"victim" else x.good())
+    other = neighbour(x)
+    x.send(x.made(x.a() + other, counts=(1, 1, 0, 1)) if other else x.good())
 
 
 @behaviour
 def foreign_answer(x):
     """a forged address of a neighbour in the answer"""
-    x.send(x.made(x.a(FORGED, owner=b"\6victim" + b"\xc0" + bytes([12 + x.question[0] + 1])) + x.a(), counts=(1, 2, 0, 0))
-           if x.question[1:7].lower() != b"victim" else x.good())
+    other = neighbour(x)
+    x.send(x.made(other + x.a(), counts=(1, 2, 0, 0)) if other else x.good())
 
 
 @behaviour

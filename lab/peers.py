@@ -2,7 +2,6 @@
 that are asked the same as penstock."""
 
 import os
-import signal
 import subprocess
 
 from lab.dns import wait_dns
@@ -28,13 +27,6 @@ class Server:
         with open(path, "w") as f:
             f.write(text)
         return path
-
-    def freeze(self):
-        """The port stays open and nobody answers."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         if self.process.poll() is None:

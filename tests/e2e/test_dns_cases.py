@@ -298,7 +298,8 @@ ZONE = {"real.test": ["www A 192.0.2.10", "www A 192.0.2.11", "www AAAA 2001:db8
                       "big TXT " + " ".join('"%s"' % (c * 200) for c in "abcdefghij"), "*.wild A 192.0.2.12",
                       "ent.empty A 192.0.2.13", "sub DNAME other.real.test.", "x.other A 192.0.2.14",
                       "type1 TYPE65400 \\# 4 0a000001"]}
-QUESTIONS = {("www", "A"): "NOERROR www A 192.0.2.10, www A 192.0.2.11", ("www", "AAAA"): "NOERROR www AAAA 2001:db8::10",
+QUESTIONS = {("www", "A"): "NOERROR www A 192.0.2.10, www A 192.0.2.11",
+             ("www", "AAAA"): "NOERROR www AAAA 2001:db8::10",
              ("alias2", "A"): "NOERROR alias CNAME www, alias2 CNAME alias, www A 192.0.2.10, www A 192.0.2.11",
              ("mail", "MX"): "NOERROR mail MX 10 www", ("_s._tcp", "SRV"): "NOERROR _s._tcp SRV 1 2 3 www",
              ("mail", "A"): "NOERROR", ("none", "A"): "NXDOMAIN", ("q.wild", "A"): "NOERROR q.wild A 192.0.2.12",

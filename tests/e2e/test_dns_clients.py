@@ -1,5 +1,5 @@
-"""Real clients behind `penstock dns` in the broken network: the corporate server denies every AWS name, and the client's
-resolv.conf names penstock. Whoever asks, and by whatever library, gets the same.
+"""Real clients behind `penstock dns` in the broken network: the corporate server denies every AWS name, and the
+client's resolv.conf names penstock. Whoever asks, and by whatever library, gets the same.
 
 Go is there as rclone, which is written in it: with netdns=go it reads resolv.conf and asks by itself. (Debian's Go
 compiler would be 450 MB for one program of ten lines.)"""
@@ -39,8 +39,8 @@ def in_network(resolv_conf, *argv, env=None, timeout=60):
     """Run a program whose /etc/resolv.conf is this file."""
     target = os.path.realpath("/etc/resolv.conf")
     script = f'mount --bind "$0" {target} && exec "$@"'
-    return subprocess.run(["unshare", "--mount", "sh", "-c", script, resolv_conf, *argv], capture_output=True, text=True,
-                          timeout=timeout, check=False,
+    return subprocess.run(["unshare", "--mount", "sh", "-c", script, resolv_conf, *argv], capture_output=True,
+                          text=True, timeout=timeout, check=False,
                           env={"PATH": os.environ["PATH"] + ":/usr/sbin", "HOME": "/run", **(env or {})})
 
 

@@ -16,8 +16,7 @@ from lab.dnsclient import query
 from lab.peers import DnsmasqForwarder, Knot, UnboundForwarder
 
 TTL_TOLERANCE_S = 5
-
-CAP_S = 3600   # of its cache
+CAP_S = 3600  # of penstock's cache
 
 Said = collections.namedtuple("Said", "rcode answer ttls has_soa flags n_cnames")
 
@@ -105,7 +104,8 @@ def ttls_are(applies):
 REASONS = [  # (peer, or None for all; when it applies; why)
     ("knot", lambda question, what, mine, other, truth: what == "flags RA, not ",
      "knot does not recurse, and says so"),
-    ("knot", chain_goes_on, "knot ends a reply after 5 CNAMEs and at its zone's end: penstock asks on, as unbound does"),
+    ("knot", chain_goes_on,
+     "knot ends a reply after 5 CNAMEs and at its zone's end: penstock asks on, as unbound does"),
     ("dnsmasq", chain_goes_on, "dnsmasq hands on the chain that knot cut: penstock asks on, as unbound does"),
     (None, ttls_are(lambda question, mine, key, ours, theirs: ours <= CAP_S < theirs),
      "nothing is kept for more than an hour"),
