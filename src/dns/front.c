@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { DRAIN_MS = 1000, OUT_BYTES = 1 << 20 };
 
@@ -328,6 +329,18 @@ static void on_drain_late(struct io_timer *t)
     finish_drain(LIST_ENTRY(t, struct dns_front, drain_timer));
 }
 
+/* Clients' connections leave descriptors for questions to servers. */
+static unsigned max_conns(const struct conf *conf)
+{
+    struct rlimit limit;
+    rlim_t share = FRONT_MAX_CONNS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        share = limit.rlim_cur / 2 / (conf->workers > 0 ? (rlim_t)conf->workers : 1);
+    if (share < FRONT_LEAST_CONNS)
+        return FRONT_LEAST_CONNS;
+    return share < FRONT_MAX_CONNS ? (unsigned)share : FRONT_MAX_CONNS;
+}
+
 struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
                                 const struct conf *conf, struct fault *fault)
 {
@@ -337,6 +350,7 @@ struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
     f->loop = loop;
     f->engine = engine;
     f->conf = conf;
+    f->max_conns = max_conns(conf);
     f->drain_timer.on_fire = on_drain_late;
     list_init(&f->conns);
     for (unsigned i = 0; i < FRONT_QUESTION_BUCKETS; i++)

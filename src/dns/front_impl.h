@@ -18,6 +18,7 @@ enum {
     FRONT_MAX_CLIENT_QUESTIONS = FRONT_MAX_QUESTIONS / 4,
     FRONT_QUESTION_BUCKETS = 4096,
     FRONT_MAX_CONNS = 1024,
+    FRONT_LEAST_CONNS = 4,         /* however few descriptors there are */
     FRONT_MAX_STRANGERS = 64,      /* of them, from addresses that may not ask: they hear REFUSED */
     FRONT_MAX_CONN_QUESTIONS = 32, /* in flight of one connection */
     FRONT_CONN_BYTES = 16 << 20,   /* in the buffers of all connections */
@@ -89,7 +90,8 @@ struct dns_front {
     struct addr last_allowed; /* the access list is long, and most clients ask again */
     unsigned n_questions;
     struct list questions[FRONT_QUESTION_BUCKETS];
-    struct list conns; /* the one that was busy last is the last */
+    struct list conns;  /* the one that was busy last is the last */
+    unsigned max_conns; /* FRONT_MAX_CONNS, or half of the worker's descriptors */
     unsigned n_conns, n_strangers;
     size_t conn_bytes; /* in their buffers */
     bool is_draining;

@@ -310,7 +310,7 @@ void front_tcp_accept(struct io_listener *l, int fd, const struct addr *peer)
         close(fd);
         return;
     }
-    if (f->n_conns >= FRONT_MAX_CONNS)
+    if (f->n_conns >= f->max_conns)
         make_room(f);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_BUFFER_BYTES }, sizeof(int));
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ RECEIVE_BUFFER_BYTES }, sizeof(int));

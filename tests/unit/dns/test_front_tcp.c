@@ -1,6 +1,7 @@
 /* The forwarder's TCP: many questions a connection, and many connections. */
 #include "front_rig.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
@@ -212,6 +213,40 @@ static void buffers_of_all_connections_are_bounded(void **state)
     front_rig_close(&r);
 }
 
+/* However many connections there are, questions to servers have descriptors. */
+static void connections_leave_descriptors(void **state)
+{
+    enum { LIMIT = 64, ABOVE = 300, N = 100 };
+    struct front_rig r;
+    struct rlimit usual, few;
+    int fds[N];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    few = usual;
+    few.rlim_cur = LIMIT;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    front_rig_open(&r, "127.0.0.1:0", 0);
+    int udp = client(SOCK_DGRAM, &r.at);
+    for (unsigned i = 0; i < N; i++) {
+        /* The clients' own ends are not to count: they stand above the limit. */
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+        int fd = client(SOCK_STREAM, &r.at);
+        fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
+        assert_true(fds[i] >= ABOVE);
+        close(fd);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        rig_run_for(&r.g, 2);
+    }
+    put(udp, 1, "a.test");
+    assert_true(take(&r, udp, 1000) > 0);
+    assert_int_equal(got.rcode, DNS_NOERROR);
+    assert_int_equal(r.front->n_conns, LIMIT / 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    for (unsigned i = 0; i < N; i++)
+        close(fds[i]);
+    close(udp);
+    front_rig_close(&r);
+}
+
 static void strangers_hold_few_connections(void **state)
 {
     enum { N = FRONT_MAX_STRANGERS + 6 };
@@ -291,6 +326,7 @@ int main(void)
         cmocka_unit_test(who_does_not_read_is_not_read_from),
         cmocka_unit_test(large_answers_leave_turns_to_others),
         cmocka_unit_test(buffers_of_all_connections_are_bounded),
+        cmocka_unit_test(connections_leave_descriptors),
         cmocka_unit_test(strangers_hold_few_connections),
         cmocka_unit_test(a_newcomer_takes_the_place_of_the_longest_idle),
     };
