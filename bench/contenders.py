@@ -5,7 +5,6 @@ listen on loopback and are ended by their process ids.
 """
 
 import os
-import pathlib
 import resource
 import shutil
 import socket

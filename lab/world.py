@@ -49,7 +49,7 @@ def zones():
             amazon += [f"s3.{region} A {addr}", f"*.s3.{region} A {addr}"]
     for region, addr in V6_REGIONS.items():
         amazon += [f"s3.{region} AAAA {addr}"]
-    amazon += [f"s3.ap-south-1 CNAME s3-r-w.ap-south-1.amazonaws.com.", f"s3-r-w.ap-south-1 A {ORIGIN}",
+    amazon += ["s3.ap-south-1 CNAME s3-r-w.ap-south-1.amazonaws.com.", f"s3-r-w.ap-south-1 A {ORIGIN}",
                f"s3.dualstack.eu-west-1 A {ORIGIN}", "s3.dualstack.eu-west-1 AAAA fd00:3::12",
                f"*.s3.dualstack.eu-west-1 A {ORIGIN}", f"sts A {ORIGIN}", f"execute-api.eu-west-1 A {ORIGIN}",
                f"ec2.eu-west-1 A {ORIGIN}"]

@@ -8,7 +8,6 @@ import pytest
 
 from helpers import ORIGIN, Conn, check_cors, error_of, eventually, fetch, request_bytes
 from lab import http
-from lab import origin as o
 from lab import world as w
 from lab.capture import Capture
 from lab.penstock import is_sanitized
@@ -140,9 +139,9 @@ def test_bytes_after_an_answer_are_nobodys(proxy, origin):
 
 S3 = "s3.eu-west-1.amazonaws.com"
 HOSTS = [
-    f"evil.test%3F.amazonaws.com", f"evil.test%2F.{S3}", f"evil.test%23.{S3}", f"evil.test%40{S3}", f"evil.test@{S3}",
+    "evil.test%3F.amazonaws.com", f"evil.test%2F.{S3}", f"evil.test%23.{S3}", f"evil.test%40{S3}", f"evil.test@{S3}",
     f"user:pw@{S3}", f"{S3}:443", f"{S3}:80", f"{S3}%3A443", f"{S3}.", f"{S3}..", f".{S3}", f"a..{S3}", f"{S3}%00", f"{S3}%20",
-    f"{S3}%2e", f"evil.test\\.{S3}", f"evil.test;.{S3}", f"[::1]", "[::ffff:169.254.169.254]", "127.0.0.1", "169.254.169.254", "10.0.3.12",
+    f"{S3}%2e", f"evil.test\\.{S3}", f"evil.test;.{S3}", "[::1]", "[::ffff:169.254.169.254]", "127.0.0.1", "169.254.169.254", "10.0.3.12",
     "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.169.254.nip.io", "localhost", "metadata", "penstock",
     "registry.stk", "evil.test", "amazonaws.com", "s3.amazonaws.com.evil.test", f"{S3}.evil.test",
     "evils3.amazonaws.com", "execute-api.eu-west-1.amazonaws.com", "abc.execute-api.eu-west-1.amazonaws.com",
