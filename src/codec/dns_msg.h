@@ -20,7 +20,6 @@ enum dns_type {
     DNS_SRV = 33,
     DNS_DNAME = 39,
     DNS_OPT = 41,
-    DNS_DS = 43,
     DNS_RRSIG = 46,
     DNS_NSEC = 47,
     DNS_NSEC3 = 50,

@@ -153,11 +153,3 @@ void dns_name_lower(struct dns_name *name)
     for (size_t i = 0; i < name->n; i++)
         name->wire[i] = (uint8_t)ascii_lower((char)name->wire[i]);
 }
-
-unsigned dns_name_n_labels(const struct dns_name *name)
-{
-    unsigned n = 0;
-    for (size_t at = 0; at < name->n && name->wire[at] != 0; at += 1 + (size_t)name->wire[at])
-        n++;
-    return n;
-}

@@ -37,4 +37,3 @@ bool dns_name_eq(const struct dns_name *a, const struct dns_name *b);
 /* name is zone, or below it, by whole labels. */
 bool dns_name_is_in(const struct dns_name *name, const struct dns_name *zone);
 void dns_name_lower(struct dns_name *name);
-unsigned dns_name_n_labels(const struct dns_name *name); /* the root has 0 */

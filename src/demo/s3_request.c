@@ -14,7 +14,8 @@ static const struct demo_s3_error no_such_api = {
     501, "NotImplemented", "the demo has GET, HEAD, PUT and DELETE of objects, and lists"
 };
 
-struct str demo_s3_decode(struct str s, bool is_query, struct arena *arena)
+/* %XX decoded, and '+' as a space where it stands in a query. NULL for a broken escape or NUL. */
+static struct str decode(struct str s, bool is_query, struct arena *arena)
 {
     static const struct str none = { NULL, 0 };
     char *out = arena_alloc(arena, s.n + 1);
@@ -62,14 +63,14 @@ static bool param(struct str query, struct str name, struct arena *arena, struct
         size_t at = str_find(pair, '=', 0);
         if (!str_eq(str_first(pair, at), name))
             continue;
-        *value = demo_s3_decode(str_from(pair, at + 1), true, arena);
+        *value = decode(str_from(pair, at + 1), true, arena);
         return true;
     }
     return false;
 }
 
-void demo_s3_list_params_read(struct str query, struct arena *arena,
-                              struct demo_s3_list_params *out)
+/* What stands behind '?'. */
+static void list_params_read(struct str query, struct arena *arena, struct demo_s3_list_params *out)
 {
     struct str value;
     *out = (struct demo_s3_list_params){ .max_keys = 1000 };
@@ -145,7 +146,7 @@ static void choose_bucket_op(const struct http_head *head, struct str query, str
         r->op = DEMO_S3_LOCATION;
     } else {
         r->op = DEMO_S3_LIST;
-        demo_s3_list_params_read(query, arena, &r->list);
+        list_params_read(query, arena, &r->list);
     }
 }
 
@@ -194,7 +195,7 @@ void demo_s3_request_read(const struct http_head *head, struct arena *arena,
             fail(out, no_method);
         return;
     }
-    out->key = demo_s3_decode(key, false, arena);
+    out->key = decode(key, false, arena);
     if (!str_eq_nocase(bucket, STR(DEMO_BUCKET)))
         fail(out, no_bucket);
     else if (out->key.p == NULL)

@@ -50,11 +50,6 @@ struct demo_s3_request {
 /* The bucket comes from Host where that is a virtual host, else from the path. */
 void demo_s3_request_read(const struct http_head *head, struct arena *arena,
                           struct demo_s3_request *out);
-/* The same for what stands behind '?'. */
-void demo_s3_list_params_read(struct str query, struct arena *arena,
-                              struct demo_s3_list_params *out);
-/* %XX decoded, and '+' as a space where it stands in a query. NULL for a broken escape or NUL. */
-struct str demo_s3_decode(struct str s, bool is_query, struct arena *arena);
 
 struct demo_s3_plan {
     unsigned status; /* 200, 206, 304, 412, 416 */

@@ -255,25 +255,6 @@ void log_event(enum log_level level, const char *event, const char *message, ...
     write_event(&line);
 }
 
-void log_fault(enum log_level level, const char *event, const struct fault *f, const char *message,
-               ...)
-{
-    if (!log_is_on(level))
-        return;
-    struct buf line;
-    buf_init(&line, LOG_GATHER_BYTES);
-    va_list args;
-    va_start(args, message);
-    append_start(&line, level, event, message, args);
-    va_end(args);
-    buf_printf(&line, ",\"fault\":\"%s\",\"step\":\"", fault_row(f->kind)->name);
-    append_json(&line, f->step ? f->step : "");
-    buf_append(&line, STR("\",\"detail\":\""));
-    append_json(&line, f->detail);
-    buf_byte(&line, '"');
-    write_event(&line);
-}
-
 struct str log_now(char text[static 32])
 {
     static _Thread_local time_t second = -1;

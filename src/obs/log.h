@@ -12,7 +12,6 @@
  * dropped in silence; SIGPIPE must be ignored by the process.
  */
 #include "base/buf.h"
-#include "base/fault.h"
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
@@ -26,9 +25,6 @@ bool log_is_on(enum log_level level);
 /* {"time":..., "level":..., "event":event, "message":...}; the message is JSON-escaped here. */
 void log_event(enum log_level level, const char *event, const char *message, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same with the fault's name, step and detail. */
-void log_fault(enum log_level level, const char *event, const struct fault *f, const char *message,
-               ...) __attribute__((format(printf, 4, 5)));
 
 /* A finished line, "\n" included, as it is. At most LOG_BACKLOG_BYTES. */
 void log_line(struct str line);

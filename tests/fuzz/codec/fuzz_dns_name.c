@@ -21,15 +21,12 @@ static void check(const struct dns_name *name)
     dns_name_lower(&again);
     if (!dns_name_eq(&again, name) || !dns_name_is_in(&again, name))
         abort();
-    unsigned n_labels = 0;
-    for (size_t i = 0; name->wire[i] != 0; i += 1 + (size_t)name->wire[i], n_labels++) {
+    for (size_t i = 0; name->wire[i] != 0; i += 1 + (size_t)name->wire[i]) {
         struct dns_name zone = { .n = (uint8_t)(name->n - i) };
         memcpy(zone.wire, name->wire + i, zone.n);
         if (!dns_name_is_in(&again, &zone) || dns_name_is_in(&zone, &again) != (i == 0))
             abort();
     }
-    if (n_labels != dns_name_n_labels(name))
-        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -41,36 +41,35 @@ static void text_becomes_wire_and_text(void **state)
         const char *row;
         struct str text;
         const char *back; /* NULL: refused */
-        unsigned n, n_labels;
+        unsigned n;
     } rows[] = {
-        { "the root", B("."), ".", 1, 0 },
-        { "one label", B("localhost"), "localhost", 11, 1 },
-        { "the last dot makes no difference", B("a.b."), "a.b", 5, 2 },
-        { "case is kept", B("S3.Eu-West-1.AmazonAWS.com"), "S3.Eu-West-1.AmazonAWS.com", 28, 4 },
-        { "no text is no name", B(""), NULL, 0, 0 },
-        { "a leading dot is an empty label", B(".a"), NULL, 0, 0 },
-        { "two dots are an empty label", B("a..b"), NULL, 0, 0 },
-        { "two dots at the end are one too", B("a.."), NULL, 0, 0 },
-        { "two dots alone", B(".."), NULL, 0, 0 },
-        { "an escaped dot stands in a label", B("a\\.b.c"), "a\\.b.c", 7, 2 },
-        { "a decimal escape", B("\\000\\255\\097"), "\\000\\255a", 5, 1 },
-        { "an escape above 255", B("\\256"), NULL, 0, 0 },
-        { "an escape of two digits", B("a\\25"), NULL, 0, 0 },
-        { "an escape of digits and a letter", B("\\12x4"), NULL, 0, 0 },
-        { "a backslash at the end", B("a\\"), NULL, 0, 0 },
-        { "an escaped backslash", B("a\\\\"), "a\\\\", 4, 1 },
-        { "raw bytes come back escaped", B("a b\0\xff\t"), "a\\032b\\000\\255\\009", 8, 1 },
-        { "master file specials", B("\"();@$"), "\\\"\\(\\)\\;\\@\\$", 8, 1 },
-        { "underscore, star, hyphen, slash", B("_a.*.-.0/25"), "_a.*.-.0/25", 13, 4 },
-        { "a label of 63", B(A63), A63, 65, 1 },
-        { "a label of 64", B(A63 "a"), NULL, 0, 0 },
-        { "a name of 255 bytes", B(A63 "." A63 "." A63 "." A61), A63 "." A63 "." A63 "." A61, 255,
-          4 },
+        { "the root", B("."), ".", 1 },
+        { "one label", B("localhost"), "localhost", 11 },
+        { "the last dot makes no difference", B("a.b."), "a.b", 5 },
+        { "case is kept", B("S3.Eu-West-1.AmazonAWS.com"), "S3.Eu-West-1.AmazonAWS.com", 28 },
+        { "no text is no name", B(""), NULL, 0 },
+        { "a leading dot is an empty label", B(".a"), NULL, 0 },
+        { "two dots are an empty label", B("a..b"), NULL, 0 },
+        { "two dots at the end are one too", B("a.."), NULL, 0 },
+        { "two dots alone", B(".."), NULL, 0 },
+        { "an escaped dot stands in a label", B("a\\.b.c"), "a\\.b.c", 7 },
+        { "a decimal escape", B("\\000\\255\\097"), "\\000\\255a", 5 },
+        { "an escape above 255", B("\\256"), NULL, 0 },
+        { "an escape of two digits", B("a\\25"), NULL, 0 },
+        { "an escape of digits and a letter", B("\\12x4"), NULL, 0 },
+        { "a backslash at the end", B("a\\"), NULL, 0 },
+        { "an escaped backslash", B("a\\\\"), "a\\\\", 4 },
+        { "raw bytes come back escaped", B("a b\0\xff\t"), "a\\032b\\000\\255\\009", 8 },
+        { "master file specials", B("\"();@$"), "\\\"\\(\\)\\;\\@\\$", 8 },
+        { "underscore, star, hyphen, slash", B("_a.*.-.0/25"), "_a.*.-.0/25", 13 },
+        { "a label of 63", B(A63), A63, 65 },
+        { "a label of 64", B(A63 "a"), NULL, 0 },
+        { "a name of 255 bytes", B(A63 "." A63 "." A63 "." A61), A63 "." A63 "." A63 "." A61, 255 },
         { "the same with a dot", B(A63 "." A63 "." A63 "." A61 "."), A63 "." A63 "." A63 "." A61,
-          255, 4 },
-        { "a name of 256 bytes", B(A63 "." A63 "." A63 "." A61 "a"), NULL, 0, 0 },
-        { "escapes count as one byte", B(E30 E30 E30 E30 E30 E30), A60, 62, 1 },
-        { "a name that is long by a label", B(A63 "." A63 "." A63 "." A61 ".a"), NULL, 0, 0 },
+          255 },
+        { "a name of 256 bytes", B(A63 "." A63 "." A63 "." A61 "a"), NULL, 0 },
+        { "escapes count as one byte", B(E30 E30 E30 E30 E30 E30), A60, 62 },
+        { "a name that is long by a label", B(A63 "." A63 "." A63 "." A61 ".a"), NULL, 0 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct dns_name name = { .n = 77 };
@@ -84,7 +83,6 @@ static void text_becomes_wire_and_text(void **state)
             continue;
         }
         assert_int_equal(name.n, rows[i].n);
-        assert_int_equal(dns_name_n_labels(&name), rows[i].n_labels);
         assert_string_equal(dns_name_text(&name, text), rows[i].back);
         struct dns_name again;
         assert_true(dns_name_parse(str_from_c(text), &again));

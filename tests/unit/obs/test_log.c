@@ -69,16 +69,6 @@ static void an_event_is_one_escaped_json_line(void **state)
           "\"message\":\"a \\\"quote\\\" \\\\ \\u000a\\u0001\\u00ff\"}\n");
 }
 
-static void a_fault_tells_name_step_and_detail(void **state)
-{
-    struct fault f = { 0 };
-    fault_set(&f, FAULT_DNS_TIMEOUT, "ask", "10.0.0.2 said \"nothing\"");
-    log_fault(LOG_ERROR, "lookup", &f, "no address");
-    check(",\"level\":\"error\",\"event\":\"lookup\",\"message\":\"no address\","
-          "\"fault\":\"dns_timeout\",\"step\":\"ask\","
-          "\"detail\":\"10.0.0.2 said \\\"nothing\\\"\"}\n");
-}
-
 static void what_is_below_the_level_is_silent(void **state)
 {
     enum log_level level;
@@ -249,7 +239,6 @@ int main(void)
     cmocka_set_message_output(CM_OUTPUT_STDOUT);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_event_is_one_escaped_json_line, redirect, restore),
-        cmocka_unit_test_setup_teardown(a_fault_tells_name_step_and_detail, redirect, restore),
         cmocka_unit_test_setup_teardown(what_is_below_the_level_is_silent, redirect, restore),
         cmocka_unit_test_setup_teardown(lines_wait_for_the_flush, redirect, restore),
         cmocka_unit_test_setup_teardown(a_full_buffer_is_written, redirect, restore),
