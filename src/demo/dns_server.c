@@ -313,11 +313,6 @@ bool demo_dns_server_open(struct demo_dns_server *s, struct io_loop *loop,
     return true;
 }
 
-static void on_closed(uv_handle_t *h)
-{
-    free(h);
-}
-
 void demo_dns_server_close(struct demo_dns_server *s)
 {
     if (s->udp == NULL)
@@ -325,7 +320,7 @@ void demo_dns_server_close(struct demo_dns_server *s)
     while (!list_is_empty(&s->clients))
         client_close(LIST_ENTRY(s->clients.next, struct dns_client, node));
     io_listener_close(&s->tcp);
-    uv_close((uv_handle_t *)s->udp, on_closed);
+    io_close_and_free(s->udp);
     s->udp = NULL;
     close(s->fd);
     s->fd = -1;

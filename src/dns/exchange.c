@@ -17,17 +17,12 @@ enum {
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 
-static void on_poll_closed(uv_handle_t *h)
-{
-    free(h);
-}
-
 static void close_udp(struct dns_exchange *x)
 {
     if (x->poll != NULL) {
         uv_poll_stop(x->poll);
         x->poll->data = NULL;
-        uv_close((uv_handle_t *)x->poll, on_poll_closed);
+        io_close_and_free(x->poll);
         x->poll = NULL;
     }
     /* libuv allows closing the descriptor as soon as the poll is stopped. */

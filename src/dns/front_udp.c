@@ -246,18 +246,13 @@ bool front_udp_is_free(const struct addr *at, struct fault *fault)
     return true;
 }
 
-static void on_closed(uv_handle_t *h)
-{
-    free(h);
-}
-
 void front_udp_stop(struct front_socket *s)
 {
     if (s->poll == NULL)
         return;
     /* What came before the stop was asked of us. */
     on_poll(s->poll, 0, UV_READABLE);
-    uv_close((uv_handle_t *)s->poll, on_closed);
+    io_close_and_free(s->poll);
     s->poll = NULL;
 }
 

@@ -197,17 +197,12 @@ static void on_dir_event(uv_fs_event_t *dir, const char *name, int events, int s
     io_timer_arm(w->engine->loop, &w->timer, SETTLE_MS);
 }
 
-static void on_dir_closed(uv_handle_t *h)
-{
-    free(h);
-}
-
 static void close_dir(struct file *f)
 {
     if (f->dir == NULL)
         return;
     f->dir->data = NULL;
-    uv_close((uv_handle_t *)f->dir, on_dir_closed);
+    io_close_and_free(f->dir);
     f->dir = NULL;
 }
 

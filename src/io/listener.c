@@ -153,17 +153,12 @@ bool io_listener_is_free(const struct addr *at, struct fault *f)
     return true;
 }
 
-static void on_closed(uv_handle_t *h)
-{
-    free(h);
-}
-
 void io_listener_close(struct io_listener *l)
 {
     if (l->poll == NULL)
         return;
     io_timer_disarm(l->loop, &l->pause);
-    uv_close((uv_handle_t *)l->poll, on_closed);
+    io_close_and_free(l->poll);
     l->poll = NULL;
     close(l->fd);
     l->fd = -1;

@@ -236,6 +236,16 @@ void io_free_later(struct io_loop *l, void *p)
     l->dead[l->n_dead++] = p;
 }
 
+static void on_closed(uv_handle_t *h)
+{
+    free(h);
+}
+
+void io_close_and_free(void *handle)
+{
+    uv_close(handle, on_closed);
+}
+
 bool io_loop_post(struct io_loop *l, void (*fn)(void *arg), void *arg)
 {
     struct post *p = malloc(sizeof *p);

@@ -77,6 +77,9 @@ void io_defer(struct io_loop *l, struct io_task *t);
 void io_defer_cancel(struct io_task *t);
 /* free(p) at the end of this turn. */
 void io_free_later(struct io_loop *l, void *p);
+/* Closes a handle of libuv's (a uv_poll_t ...) that stands in memory of its own, which is freed
+ * when libuv has let go of it. */
+void io_close_and_free(void *handle);
 
 /* From any thread: runs fn(arg) once on the loop's thread. False without memory. */
 bool io_loop_post(struct io_loop *l, void (*fn)(void *arg), void *arg);

@@ -268,18 +268,13 @@ static inline void fake_open(struct fake *f, struct io_loop *loop, uint16_t port
     uv_poll_start(f->poll, UV_READABLE, fake_on_udp);
 }
 
-static inline void fake_on_closed(uv_handle_t *h)
-{
-    free(h);
-}
-
 /* Nobody there any more: the port answers with ICMP. */
 static inline void fake_close(struct fake *f)
 {
     if (f->poll == NULL)
         return;
     uv_poll_stop(f->poll);
-    uv_close((uv_handle_t *)f->poll, fake_on_closed);
+    io_close_and_free(f->poll);
     f->poll = NULL;
     close(f->fd);
     io_listener_close(&f->tcp);

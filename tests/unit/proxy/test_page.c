@@ -44,11 +44,19 @@ static void cancel(void *arg, struct page *p)
     m->n_cancelled++;
 }
 
-static struct px *admin_new(struct maker *m)
+static struct px *page_px_new(struct maker *m)
 {
     struct px *p = px_new(4, 0);
     *m = (struct maker){ .pages = { m, has, start, cancel } };
     p->proxy.pages = &m->pages;
+    return p;
+}
+
+/* And a client at its admin port. */
+static struct px *admin_open(struct maker *m, struct side *s)
+{
+    struct px *p = page_px_new(m);
+    side_open_from(p, s, "127.0.0.1", PROXY_PORT_ADMIN);
     return p;
 }
 
@@ -63,9 +71,8 @@ static void finish(struct maker *m)
 static void pages_come_at_once_and_later_on_one_connection(void **state)
 {
     struct maker m;
-    struct px *p = admin_new(&m);
     struct side s;
-    side_open_from(p, &s, "127.0.0.1", PROXY_PORT_ADMIN);
+    struct px *p = admin_open(&m, &s);
     side_says(&s, GET("/page/now?a=b&c"));
     SIDE_AWAITS(&s, "the end");
     assert_string_equal(m.query, "a=b&c");
@@ -85,9 +92,8 @@ static void pages_come_at_once_and_later_on_one_connection(void **state)
 static void a_large_page_arrives_whole(void **state)
 {
     struct maker m;
-    struct px *p = admin_new(&m);
     struct side s;
-    side_open_from(p, &s, "127.0.0.1", PROXY_PORT_ADMIN);
+    struct px *p = admin_open(&m, &s);
     side_says(&s, GET("/page/huge") GET("/page/now"));
     SIDE_AWAITS(&s, "Content-Length: 5000007\r\n");
     SIDE_AWAITS(&s, "Content-Length: 7\r\n");
@@ -110,9 +116,8 @@ static void what_is_no_page_is_refused(void **state)
 {
     for (size_t i = 0; i < sizeof refused_rows / sizeof *refused_rows; i++) {
         struct maker m;
-        struct px *p = admin_new(&m);
         struct side s;
-        side_open_from(p, &s, "127.0.0.1", PROXY_PORT_ADMIN);
+        struct px *p = admin_open(&m, &s);
         side_says(&s, refused_rows[i].request);
         SIDE_AWAITS(&s, refused_rows[i].says);
         assert_int_equal(m.n_started, refused_rows[i].n_started);
@@ -124,9 +129,8 @@ static void what_is_no_page_is_refused(void **state)
 static void a_client_that_leaves_cancels_its_page(void **state)
 {
     struct maker m;
-    struct px *p = admin_new(&m);
     struct side s;
-    side_open_from(p, &s, "127.0.0.1", PROXY_PORT_ADMIN);
+    struct px *p = admin_open(&m, &s);
     side_says(&s, GET("/page/later"));
     TURN_UNTIL(p->rig, m.later != NULL);
     side_close(&s);
@@ -138,9 +142,8 @@ static void a_client_that_leaves_cancels_its_page(void **state)
 static void the_end_of_the_proxy_cancels_pages(void **state)
 {
     struct maker m;
-    struct px *p = admin_new(&m);
     struct side s;
-    side_open_from(p, &s, "127.0.0.1", PROXY_PORT_ADMIN);
+    struct px *p = admin_open(&m, &s);
     side_says(&s, GET("/page/later"));
     TURN_UNTIL(p->rig, m.later != NULL);
     px_free(p);
@@ -151,7 +154,7 @@ static void the_end_of_the_proxy_cancels_pages(void **state)
 static void the_public_port_has_no_pages(void **state)
 {
     struct maker m;
-    struct px *p = admin_new(&m);
+    struct px *p = page_px_new(&m);
     struct side s;
     side_open(p, &s);
     side_says(&s, GET("/page/now"));
