@@ -56,6 +56,8 @@ static struct dns_landing *next_landing(struct dns_engine *e)
     if (!list_is_empty(&e->inbox)) {
         l = LIST_ENTRY(e->inbox.next, struct dns_landing, node);
         list_remove(&l->node);
+    } else {
+        e->is_inbox_told = false;
     }
     pthread_mutex_unlock(&e->shared->lock);
     return l;
@@ -80,10 +82,10 @@ static void on_landing(void *arg)
 /* Under the lock: while a follower is in a list, its engine and its loop are alive. */
 static void land(struct dns_follower *f, struct dns_landing *l)
 {
-    bool is_first = list_is_empty(&f->engine->inbox);
-    list_push_back(&f->engine->inbox, &l->node);
-    if (is_first)
-        io_loop_post(f->engine->loop, on_landing, f->engine);
+    struct dns_engine *e = f->engine;
+    list_push_back(&e->inbox, &l->node);
+    if (!e->is_inbox_told)
+        e->is_inbox_told = io_loop_post(e->loop, on_landing, e);
 }
 
 /* Takes the first follower off. */

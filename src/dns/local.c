@@ -18,13 +18,19 @@ struct host {
     uint8_t name[]; /* lower case wire form */
 };
 
+/* A name may have thousands of lines: the next one is put behind the last. */
+struct bucket {
+    struct host *first, *last;
+};
+
 struct dns_hosts {
     atomic_uint refs;
     struct arena arena;
     struct hash_key key;
     size_t n, mask;
     bool failed;
-    struct host **buckets, **reverse; /* by name, by address */
+    struct bucket *buckets; /* by name */
+    struct host **reverse;  /* by address */
 };
 
 static uint64_t bucket_of(const struct dns_hosts *h, const struct dns_name *lower)
@@ -72,10 +78,12 @@ static bool add_host(void *arg, struct str address, struct str text, unsigned li
     host->addr = addr;
     host->n = name.n;
     memcpy(host->name, name.wire, name.n);
-    struct host **at = &h->buckets[bucket_of(h, &name)];
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = host;
+    struct bucket *bucket = &h->buckets[bucket_of(h, &name)];
+    if (bucket->last != NULL)
+        bucket->last->next = host;
+    else
+        bucket->first = host;
+    bucket->last = host;
     add_reverse(h, host);
     h->n++;
     return true;
@@ -92,7 +100,7 @@ struct dns_hosts *dns_hosts_new(struct str text)
     while (n_buckets < text.n / 16 && n_buckets < MAX_HOSTS)
         n_buckets *= 2;
     h->mask = n_buckets - 1;
-    h->buckets = calloc(n_buckets, sizeof(struct host *));
+    h->buckets = calloc(n_buckets, sizeof(struct bucket));
     h->reverse = calloc(n_buckets, sizeof(struct host *));
     if (h->buckets == NULL || h->reverse == NULL || getrandom(&h->key, sizeof h->key, 0) < 0)
         h->failed = true;
@@ -132,7 +140,7 @@ unsigned dns_hosts_find(const struct dns_hosts *h, const struct dns_name *name, 
     struct dns_name lower = *name;
     unsigned n = 0;
     dns_name_lower(&lower);
-    for (const struct host *at = h->buckets[bucket_of(h, &lower)]; at != NULL && n < cap;
+    for (const struct host *at = h->buckets[bucket_of(h, &lower)].first; at != NULL && n < cap;
          at = at->next)
         if (at->n == lower.n && memcmp(at->name, lower.wire, lower.n) == 0)
             out[n++] = at->addr;

@@ -3,7 +3,6 @@
 enum {
     HINFO = 13,
     FLAG_QR = 0x80, /* of the third byte */
-    FLAG_TC = 0x02,
     FLAG_RD = 0x01,
     FLAG_RA = 0x80, /* of the fourth */
     FLAG_AD = 0x20,
@@ -75,11 +74,10 @@ static void count_down(uint8_t *message, const struct dns_set *set, uint32_t age
     }
 }
 
-static void put_header(uint8_t *to, const struct dns_request *req, bool is_cut, bool has_ad,
-                       unsigned rcode)
+static void put_header(uint8_t *to, const struct dns_request *req, bool has_ad, unsigned rcode)
 {
     put_u16(to, req->id);
-    to[2] = (uint8_t)(FLAG_QR | (is_cut ? FLAG_TC : 0) | (req->recursion_desired ? FLAG_RD : 0));
+    to[2] = (uint8_t)(FLAG_QR | (req->recursion_desired ? FLAG_RD : 0));
     to[3] = (uint8_t)(FLAG_RA | (has_ad ? FLAG_AD : 0) | (req->checking_disabled ? FLAG_CD : 0) |
                       (rcode & 15));
 }
@@ -96,55 +94,6 @@ static void put_opt(uint8_t *to, const struct dns_request *req, enum dns_ede ede
         put_u16(to + 13, 2);
         put_u16(to + 15, (unsigned)ede);
     }
-}
-
-static enum dns_replied reply_cut(struct buf *out, const struct dns_request *req, unsigned rcode)
-{
-    size_t question_n = DNS_HEADER_BYTES + req->question.name.n + 4u;
-    size_t n = question_n + (req->has_edns ? OPT_BYTES : 0);
-    uint8_t *to = (uint8_t *)buf_reserve(out, n);
-    if (to == NULL)
-        return DNS_REPLIED_NONE;
-    memset(to, 0, DNS_HEADER_BYTES);
-    put_header(to, req, true, false, rcode);
-    to[5] = 1;
-    memcpy(to + DNS_HEADER_BYTES, req->question.name.wire, req->question.name.n);
-    put_u16(to + question_n - 4, req->question.type);
-    put_u16(to + question_n - 2, req->question.class);
-    if (req->has_edns) {
-        put_opt(to + question_n, req, DNS_EDE_NONE);
-        to[11] = 1;
-    }
-    out->n += n;
-    return DNS_REPLIED_CUT;
-}
-
-/*
- * The hot path. The set's message has the question that was asked first; ours has the same length
- * and stands at the same place, and owners that point into it follow its spelling.
- */
-enum dns_replied dns_reply_set(struct buf *out, size_t max_bytes, const struct dns_request *req,
-                               const struct dns_set *set, uint32_t age_s)
-{
-    struct str wire = dns_set_wire(set);
-    enum dns_ede ede = is_stale(set, age_s) ? DNS_EDE_STALE : DNS_EDE_NONE;
-    unsigned rcode = (uint8_t)wire.p[3] & 15;
-    size_t opt_n = req->has_edns ? OPT_BYTES + (ede == DNS_EDE_NONE ? 0 : EDE_BYTES) : 0;
-    if (wire.n + opt_n > max_bytes)
-        return reply_cut(out, req, rcode);
-    uint8_t *to = (uint8_t *)buf_reserve(out, wire.n + opt_n);
-    if (to == NULL)
-        return DNS_REPLIED_NONE;
-    memcpy(to, wire.p, wire.n);
-    put_header(to, req, false, shows_ad(req, set), rcode);
-    memcpy(to + DNS_HEADER_BYTES, req->question.name.wire, req->question.name.n);
-    count_down(to, set, age_s);
-    if (req->has_edns) {
-        put_opt(to + wire.n, req, ede);
-        put_u16(to + 10, 1); /* a set has no additional records */
-    }
-    out->n += wire.n + opt_n;
-    return DNS_REPLIED;
 }
 
 static struct dns_reply_flags flags_of(const struct dns_request *req, uint16_t rcode)
@@ -185,15 +134,14 @@ static void write_parts(struct dns_writer *w, enum dns_section section,
     }
 }
 
-enum dns_replied dns_reply_parts(struct buf *out, size_t max_bytes, const struct dns_request *req,
-                                 const struct dns_part *parts, unsigned n_parts)
+static enum dns_replied write_reply(struct buf *out, size_t max_bytes,
+                                    const struct dns_request *req, const struct dns_part *parts,
+                                    unsigned n_parts)
 {
     struct dns_writer w;
     const struct dns_set *last = parts[n_parts - 1].set;
     bool has_ad = true, has_stale = false;
     size_t start = out->n;
-    if (n_parts == 1)
-        return dns_reply_set(out, max_bytes, req, last, parts[0].age_s);
     for (unsigned i = 0; i < n_parts; i++) {
         has_ad &= shows_ad(req, parts[i].set);
         has_stale |= is_stale(parts[i].set, parts[i].age_s);
@@ -208,8 +156,46 @@ enum dns_replied dns_reply_parts(struct buf *out, size_t max_bytes, const struct
         end_reply(&w, req, rcode, has_stale ? DNS_EDE_STALE : DNS_EDE_NONE, STR(""));
     if (!w.is_full || replied != DNS_REPLIED)
         return replied;
-    out->n = start;
-    return reply_cut(out, req, rcode);
+    out->p[start + 3] = (char)(out->p[start + 3] & ~FLAG_AD);
+    return DNS_REPLIED_CUT;
+}
+
+/*
+ * The hot path. The set's message has the question that was asked first; ours has the same length
+ * and stands at the same place, and owners that point into it follow its spelling.
+ */
+enum dns_replied dns_reply_set(struct buf *out, size_t max_bytes, const struct dns_request *req,
+                               const struct dns_set *set, uint32_t age_s)
+{
+    struct str wire = dns_set_wire(set);
+    enum dns_ede ede = is_stale(set, age_s) ? DNS_EDE_STALE : DNS_EDE_NONE;
+    unsigned rcode = (uint8_t)wire.p[3] & 15;
+    size_t opt_n = req->has_edns ? OPT_BYTES + (ede == DNS_EDE_NONE ? 0 : EDE_BYTES) : 0;
+    if (wire.n + opt_n > max_bytes) {
+        struct dns_part whole = { .set = (struct dns_set *)(uintptr_t)set, .age_s = age_s };
+        return write_reply(out, max_bytes, req, &whole, 1);
+    }
+    uint8_t *to = (uint8_t *)buf_reserve(out, wire.n + opt_n);
+    if (to == NULL)
+        return DNS_REPLIED_NONE;
+    memcpy(to, wire.p, wire.n);
+    put_header(to, req, shows_ad(req, set), rcode);
+    memcpy(to + DNS_HEADER_BYTES, req->question.name.wire, req->question.name.n);
+    count_down(to, set, age_s);
+    if (req->has_edns) {
+        put_opt(to + wire.n, req, ede);
+        put_u16(to + 10, 1); /* a set has no additional records */
+    }
+    out->n += wire.n + opt_n;
+    return DNS_REPLIED;
+}
+
+enum dns_replied dns_reply_parts(struct buf *out, size_t max_bytes, const struct dns_request *req,
+                                 const struct dns_part *parts, unsigned n_parts)
+{
+    if (n_parts == 1)
+        return dns_reply_set(out, max_bytes, req, parts[0].set, parts[0].age_s);
+    return write_reply(out, max_bytes, req, parts, n_parts);
 }
 
 enum dns_replied dns_reply_error(struct buf *out, size_t max_bytes, const struct dns_request *req,

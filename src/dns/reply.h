@@ -26,7 +26,9 @@ size_t dns_reply_room(const struct dns_request *req);
 
 enum dns_replied {
     DNS_REPLIED,
-    DNS_REPLIED_CUT,  /* too large: TC, and no records */
+    /* Too large: TC, and the records that fit. Whoever goes by RFC 2181 section 9 asks again over
+     * TCP; stubs that cannot (musl before 1.2.4) have some of the addresses. */
+    DNS_REPLIED_CUT,
     DNS_REPLIED_NONE, /* no memory, or out has no room: nothing was appended */
 };
 

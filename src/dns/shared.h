@@ -58,6 +58,7 @@ struct dns_engine {
     void *event_arg;
     struct list queries[DNS_QUERY_BUCKETS]; /* in flight, by question: equal ones are one */
     struct list inbox;                      /* of landings, under the lock of shared */
+    bool is_inbox_told;                     /* likewise: its loop knows of it */
     struct list probes;
     struct list marks; /* dns/loop.h */
     struct list links; /* TCP connections to servers */

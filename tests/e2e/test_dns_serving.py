@@ -97,7 +97,7 @@ def test_strangers_are_refused(world, forward):
 
 @pytest.mark.parametrize("edns, limit", [(False, 512), (600, 600), (1232, 1232), (4096, 4096)])
 def test_large_answers_fit_the_client(world, one, edns, limit):
-    """TC and no half answer beyond what the client takes; whole over TCP."""
+    """TC and no more than the client takes; whole over TCP."""
     def behave(q, transport):
         reply = dns.message.make_response(q)
         if transport == "udp":

@@ -126,6 +126,12 @@ static void failures_back_off_and_replace_nothing(void **state)
     dns_cache_fail(c, &k, DNS_TIMED_OUT, 1, now_ms, 2);
     dns_cache_get(c, &k, now_ms + 1000, 2, &hit);
     assert_int_equal(hit.state, DNS_CACHE_NONE);
+    /* So does one that comes half a minute after the last was over. */
+    dns_cache_fail(c, &k, DNS_TIMED_OUT, 16, now_ms, 2);
+    now_ms += (16 + 30) * 1000;
+    dns_cache_fail(c, &k, DNS_TIMED_OUT, 1, now_ms, 2);
+    dns_cache_get(c, &k, now_ms + 1000, 2, &hit);
+    assert_int_equal(hit.state, DNS_CACHE_NONE);
     put(c, &k, DNS_ANSWERED, 5, now_ms);
     assert_int_equal(get(c, &k, now_ms, &hit), DNS_CACHE_FRESH);
     dns_cache_free(c);
