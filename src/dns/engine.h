@@ -38,9 +38,13 @@ void dns_engine_on_decision(struct dns_engine *e,
 
 /* Changes that an operator wants to know of. The rooms below server do not log: this is how. */
 enum dns_event_kind {
-    DNS_EVENT_SERVER_SUSPECT,   /* three failures in a row: asked last, probed */
-    DNS_EVENT_SERVER_WELL,      /* it answers again */
-    DNS_EVENT_GROUP_SWITCHED,   /* another group is asked first for this endpoint */
+    DNS_EVENT_SERVER_SUSPECT, /* three failures in a row: asked last, probed */
+    DNS_EVENT_SERVER_WELL,    /* it answers again */
+    DNS_EVENT_GROUP_SWITCHED, /* another group is asked first for this endpoint */
+    /* At most once a minute of each server, and of a worker's clients. */
+    DNS_EVENT_OVER_BUDGET,      /* its packets of this second are spent: it is not asked */
+    DNS_EVENT_CLIENT_REFUSED,   /* the access list does not have it */
+    DNS_EVENT_CLIENT_LIMITED,   /* over its rate, or too many of its questions wait */
     DNS_EVENT_LOOP,             /* a server asks us what we ask it: left out for the zone */
     DNS_EVENT_RESOLV_CONF,      /* read anew */
     DNS_EVENT_RESOLV_CONF_KEPT, /* empty or unreadable: the last good one is kept */
@@ -50,7 +54,8 @@ enum dns_event_kind {
 };
 struct dns_event {
     enum dns_event_kind kind;
-    const struct addr *server;   /* SERVER_*, LOOP */
+    const struct addr *server;   /* SERVER_*, OVER_BUDGET, LOOP */
+    const struct addr *client;   /* CLIENT_* */
     const struct dns_name *name; /* GROUP_SWITCHED: the endpoint; LOOP: what was asked */
     const char *group;           /* GROUP_SWITCHED: its new group */
     const char *path;            /* RESOLV_CONF*, HOSTS* */
@@ -58,5 +63,6 @@ struct dns_event {
 };
 const char *dns_event_name(enum dns_event_kind kind); /* "dns_server_suspect" ... */
 /* event and what it points to are borrowed for the call. */
+enum { DNS_TELL_AGAIN_MS = 60 * 1000 };
 void dns_engine_on_event(struct dns_engine *e,
                          void (*on_event)(void *arg, const struct dns_event *), void *arg);

@@ -41,6 +41,20 @@ static void release(struct dns_exchange *x)
     io_free_later(x->engine->loop, x);
 }
 
+static void tell_over_budget(struct dns_exchange *x)
+{
+    struct dns_shared *s = x->engine->shared;
+    uint64_t now_ms = io_now_ms(x->engine->loop);
+    pthread_mutex_lock(&s->lock);
+    bool is_due = now_ms >= x->server->budget_told_ms;
+    if (is_due)
+        x->server->budget_told_ms = now_ms + DNS_TELL_AGAIN_MS;
+    pthread_mutex_unlock(&s->lock);
+    if (is_due)
+        dns_engine_tell(x->engine, &(struct dns_event){ .kind = DNS_EVENT_OVER_BUDGET,
+                                                        .server = &x->server->addr });
+}
+
 static void finish(struct dns_exchange *x, enum dns_outcome outcome, const struct dns_msg *m,
                    const struct dns_verdict *v)
 {
@@ -48,8 +62,10 @@ static void finish(struct dns_exchange *x, enum dns_outcome outcome, const struc
     io_timer_disarm(x->engine->loop, &x->timer);
     if (outcome == DNS_UNREACHABLE)
         dns_server_count(&x->server->counts, DNS_SERVER_UNREACHABLE);
-    if (outcome == DNS_OVER_BUDGET)
+    if (outcome == DNS_OVER_BUDGET) {
         dns_server_count(&x->server->counts, DNS_SERVER_OVER_BUDGET);
+        tell_over_budget(x);
+    }
     x->on_done(x, outcome, m, v);
     release(x);
 }

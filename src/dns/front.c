@@ -48,6 +48,18 @@ static enum front_verdict verdict_of(enum dns_replied replied, const struct buf 
     return FRONT_ANSWERED;
 }
 
+/* So that who sees REFUSED or SERVFAIL on the client's side finds why in the log. */
+static void tell_of_client(struct dns_front *f, enum dns_event_kind kind, const struct addr *peer)
+{
+    uint64_t now_ms = io_now_ms(f->loop);
+    uint64_t *told_ms =
+        kind == DNS_EVENT_CLIENT_REFUSED ? &f->told_refused_ms : &f->told_limited_ms;
+    if (now_ms < *told_ms)
+        return;
+    *told_ms = now_ms + DNS_TELL_AGAIN_MS;
+    dns_engine_tell(f->engine, &(struct dns_event){ .kind = kind, .client = peer });
+}
+
 static struct dns_ask ask_of(const struct dns_request *request)
 {
     return (struct dns_ask){ .question = request->question,
@@ -63,6 +75,7 @@ enum front_verdict front_serve(struct dns_front *f, const struct dns_request *re
     size_t start = out->n;
     if (!front_is_allowed(f, peer)) {
         metric_add(METRIC_DNS_FRONT_DENIED, 1);
+        tell_of_client(f, DNS_EVENT_CLIENT_REFUSED, peer);
         replied = dns_reply_error(out, max_bytes, request, DNS_REFUSED, DNS_EDE_PROHIBITED,
                                   STR("this address is not in PENSTOCK_DNS_ALLOW"));
         return verdict_of(replied, out, start);
@@ -243,8 +256,10 @@ enum front_verdict front_ask(struct dns_front *f, const struct dns_request *requ
         return FRONT_DROPPED;
     }
     struct front_question *q = f->n_questions < FRONT_MAX_QUESTIONS ? calloc(1, sizeof *q) : NULL;
-    if (q == NULL)
+    if (q == NULL) {
+        tell_of_client(f, DNS_EVENT_CLIENT_LIMITED, peer);
         return refuse_for_want_of_room(request, max_bytes, out);
+    }
     q->front = f;
     q->conn = conn;
     q->peer = *peer;
@@ -256,8 +271,10 @@ enum front_verdict front_ask(struct dns_front *f, const struct dns_request *requ
     list_init(&q->conn_node);
     f->n_questions++;
     metric_add(METRIC_DNS_FRONT_WAITING, 1);
-    if (q->limit != FRONT_WITHIN)
+    if (q->limit != FRONT_WITHIN) {
         metric_add(METRIC_DNS_FRONT_LIMITED, 1);
+        tell_of_client(f, DNS_EVENT_CLIENT_LIMITED, peer);
+    }
     if (conn != NULL)
         front_tcp_take(conn, &q->conn_node);
     q->forward.owner = q;

@@ -48,6 +48,7 @@ struct dns_server {
     uint32_t budget_per_s; /* packets; as many may go at once */
     uint32_t budget_milli; /* thousandths of packets */
     uint64_t budget_at_ms;
+    uint64_t budget_told_ms; /* DNS_EVENT_OVER_BUDGET, next not before; 0: it never was */
     struct {
         uint64_t zone; /* 0: free */
         uint64_t until_ms;

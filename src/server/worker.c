@@ -68,6 +68,13 @@ static void log_server(enum log_level level, const struct dns_event *e, const ch
     log_event(level, dns_event_name(e->kind), "DNS server %s %s", addr_text(e->server, text), says);
 }
 
+static void log_client(const struct dns_event *e, const char *says)
+{
+    char text[ADDR_TEXT_BYTES];
+    log_event(LOG_WARNING, dns_event_name(e->kind), "DNS client %s %s", addr_text(e->client, text),
+              says);
+}
+
 static void on_dns_event(void *arg, const struct dns_event *e)
 {
     char name[DNS_NAME_TEXT_BYTES], server[ADDR_TEXT_BYTES];
@@ -81,6 +88,17 @@ static void on_dns_event(void *arg, const struct dns_event *e)
     case DNS_EVENT_GROUP_SWITCHED:
         log_event(LOG_WARNING, dns_event_name(e->kind), "%s is asked of the %s servers first now",
                   dns_name_text(e->name, name), e->group);
+        break;
+    case DNS_EVENT_OVER_BUDGET:
+        log_server(LOG_WARNING, e,
+                   "has had its packets of this second (PENSTOCK_DNS_BUDGET): more is not sent");
+        break;
+    case DNS_EVENT_CLIENT_REFUSED:
+        log_client(e, "is refused: its address is not in PENSTOCK_DNS_ALLOW");
+        break;
+    case DNS_EVENT_CLIENT_LIMITED:
+        log_client(e, "asks more than PENSTOCK_DNS_CLIENT_RATE, or has too many questions waiting: "
+                      "it gets old answers, or SERVFAIL");
         break;
     case DNS_EVENT_LOOP:
         log_event(

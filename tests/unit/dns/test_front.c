@@ -66,6 +66,10 @@ static void strangers_are_refused(void **state)
     assert_int_equal(got.rcode, DNS_REFUSED);
     assert_true(has_text("PENSTOCK_DNS_ALLOW"));
     assert_int_equal(r.g.fakes[0].n_udp, 0);
+    put(fd, 2, "a.test"); /* told once */
+    assert_true(take(&r, fd, 1000) > 0);
+    assert_int_equal(rig_events(&r.g, DNS_EVENT_CLIENT_REFUSED), 1);
+    assert_int_equal(rig_events(&r.g, DNS_EVENT_CLIENT_LIMITED), 0);
     close(fd);
     front_rig_close(&r);
 }
@@ -113,6 +117,7 @@ static void beyond_its_limit_a_client_gets_what_is_known(void **state)
     assert_true(take(&r, fd, 1000) > 0);
     assert_int_equal(got.rcode, DNS_SERVFAIL);
     assert_true(has_text("PENSTOCK_DNS_CLIENT_RATE"));
+    assert_int_equal(rig_events(&r.g, DNS_EVENT_CLIENT_LIMITED), 1);
     put(fd, 4, "a.test");
     assert_true(take(&r, fd, 1000) > 0);
     assert_int_equal(got.rcode, DNS_NOERROR);
