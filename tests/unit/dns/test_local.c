@@ -174,6 +174,34 @@ static void a_busy_directory_does_not_put_the_look_off(void **state)
     rmdir(dir);
 }
 
+/* A file that changes without a word of its directory, as a bind mount does, is looked at. */
+static void what_the_watch_does_not_see_is_looked_at(void **state)
+{
+    struct rig g;
+    char dir[] = "dns-watch-XXXXXX", far[] = "dns-far-XXXXXX", hosts[64], target[64], link_to[80];
+    assert_non_null(mkdtemp(dir));
+    assert_non_null(mkdtemp(far));
+    snprintf(hosts, sizeof hosts, "%s/hosts", dir);
+    snprintf(target, sizeof target, "%s/hosts", far);
+    snprintf(link_to, sizeof link_to, "../%s", target);
+    put_file(target, "127.0.0.30 in.hosts\n");
+    assert_int_equal(symlink(link_to, hosts), 0);
+    rig_init(&g, 1, 0);
+    g.conf.hosts_file = str_from_c(hosts);
+    rig_go(&g);
+    rig_run_for(&g, 50);
+    put_file(target, "127.0.0.31 in.hosts\n127.0.0.32 too.hosts\n");
+    rig_run_for(&g, 300);
+    assert_int_equal(rig_events(&g, DNS_EVENT_HOSTS), 0);
+    rig_run_for(&g, 5200);
+    assert_int_equal(rig_events(&g, DNS_EVENT_HOSTS), 1);
+    rig_done(&g);
+    unlink(hosts);
+    unlink(target);
+    rmdir(dir);
+    rmdir(far);
+}
+
 static void no_server_at_all(void **state)
 {
     struct rig g;
@@ -229,6 +257,7 @@ int main(void)
         cmocka_unit_test(order_interleaves_and_rotates),
         cmocka_unit_test(files_are_followed),
         cmocka_unit_test(a_busy_directory_does_not_put_the_look_off),
+        cmocka_unit_test(what_the_watch_does_not_see_is_looked_at),
         cmocka_unit_test(no_server_at_all),
         cmocka_unit_test(explanations_read_well),
     };

@@ -60,12 +60,34 @@ static void a_query_may_end_with_its_attempts_open(void **state)
     rig_done(&g);
 }
 
+/* However many servers there are: several get up to two packets each, a question six. */
+static void a_question_is_six_packets_at_most(void **state)
+{
+    struct rig g;
+    struct want w;
+    unsigned n = 0;
+    rig_init(&g, 4, 0);
+    rig_go(&g);
+    for (unsigned i = 0; i < 4; i++)
+        g.fakes[i].mode = FAKE_SILENT;
+    want(&w, &g, "a.example");
+    assert_int_equal(w.r.fault.kind, FAULT_DNS_TIMEOUT);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_in_range(g.fakes[i].n_a, 1, 2);
+        n += g.fakes[i].n_a;
+    }
+    assert_int_equal(n, 6);
+    dns_resolve_cancel(&w.r);
+    rig_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dead_servers_see_few_packets),
         cmocka_unit_test(a_silent_server_is_found_out_while_another_answers),
         cmocka_unit_test(a_query_may_end_with_its_attempts_open),
+        cmocka_unit_test(a_question_is_six_packets_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
