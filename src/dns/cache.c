@@ -323,7 +323,7 @@ void dns_cache_fail(struct dns_cache *cache, const struct dns_cache_key *k,
     if (e != NULL) {
         /* RFC 9520 section 3.2: at least a second, backing off while it goes on. */
         bool goes_on = e->fail_s > 0 && e->fail_epoch == epoch &&
-                       now_ms < e->fail_until_ms + MAX_FAIL_S * 1000;
+                       now_ms < e->fail_until_ms + (uint64_t)MAX_FAIL_S * 1000;
         unsigned s = goes_on ? e->fail_s * 2u : 1;
         s = s < least_s ? least_s : s;
         e->fail_s = (uint16_t)(s < MAX_FAIL_S ? s : MAX_FAIL_S);

@@ -93,7 +93,7 @@ struct dns_front {
     struct list conns;  /* the one that was busy last is the last */
     unsigned max_conns; /* FRONT_MAX_CONNS, or half of the worker's descriptors */
     unsigned n_conns, n_strangers;
-    size_t conn_bytes; /* in their buffers */
+    size_t conn_bytes;                         /* in their buffers */
     uint64_t told_refused_ms, told_limited_ms; /* DNS_EVENT_CLIENT_*, next not before */
     bool is_draining;
     struct io_timer drain_timer;
