@@ -15,6 +15,7 @@ struct cli_command {
     const char *name;
     const char *arguments; /* behind the name, for the usage line */
     const char *help;      /* one line */
+    const char *options;   /* what --help adds, lines; NULL for nothing */
     int (*run)(int argc, char **argv);
 };
 

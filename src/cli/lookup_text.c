@@ -61,6 +61,13 @@ static enum style result_style(const json_t *o)
                                                                                   : STYLE_BAD;
 }
 
+/* Said by a server, rather than for want of one. */
+static bool is_no(const json_t *question)
+{
+    const char *result = json_get_text(question, "result");
+    return strcmp(result, "NXDOMAIN") == 0 || strcmp(result, "NODATA") == 0;
+}
+
 static const char *result_text(const json_t *question)
 {
     const char *result = json_get_text(question, "result");
@@ -128,7 +135,8 @@ static void write_source(struct table *t, const json_t *question)
         table_cell(t, STYLE_PLAIN, "of %s, in %s", group_text(group),
                    time_text(json_get_number(question, "took_ms"), took));
     else
-        table_cell(t, STYLE_PLAIN, "none that can be used, after %s",
+        table_cell(t, STYLE_PLAIN, "%s, after %s",
+                   is_no(question) ? "that there is none" : "none that can be used",
                    time_text(json_get_number(question, "took_ms"), took));
     table_next(t);
 }

@@ -7,18 +7,32 @@
 #include <unistd.h>
 
 static const struct cli_command commands[] = {
-    { "serve", "[--config FILE]", "run the proxy until SIGTERM, SIGINT or SIGQUIT", cmd_serve },
-    { "dns", "[--config FILE]", "run the DNS forwarder alone, for other containers", cmd_dns },
+    { "serve", "[--config FILE]", "run the proxy until SIGTERM, SIGINT or SIGQUIT", NULL,
+      cmd_serve },
+    { "dns", "[--config FILE]", "run the DNS forwarder alone, for other containers", NULL,
+      cmd_dns },
     { "lookup",
       "NAME [TYPE] [--server ADDR[:PORT]] [--tcp] [--no-cache] [--compare] [--json]"
       " [--config FILE]",
-      "look a name up and tell why the answer is what it is", cmd_lookup },
+      "look a name up and tell why the answer is what it is",
+      "  NAME        a name, or an address for its PTR\n"
+      "  TYPE        such as A, MX, TYPE65; A and AAAA where none is given\n"
+      "  --server    ask this server alone, whatever the routes say\n"
+      "  --tcp       ask over TCP at once\n"
+      "  --no-cache  ask the servers although the answer is known\n"
+      "  --compare   ask every known server, side by side\n"
+      "  --json      the same as JSON\n"
+      "The running penstock is asked where there is one (PENSTOCK_ADMIN), but with --server,\n"
+      "--tcp and --compare. Exit code: 0 answered, 1 no answer, 64 wrong arguments.\n",
+      cmd_lookup },
     { "routes", "[--json] [--config FILE]", "show which DNS servers are asked for what",
+      "  --json      the same as JSON\n"
+      "From the running penstock where there is one (PENSTOCK_ADMIN), else from the settings.\n",
       cmd_routes },
     { "demo", "[--dir PATH] [--listen ADDR:PORT]",
-      "run a private VPC in small on loopback, with the proxy in front", cmd_demo },
+      "run a private VPC in small on loopback, with the proxy in front", NULL, cmd_demo },
     { "config", "check|show|help [--config FILE] [--markdown]",
-      "check the settings, show them, or list what there is", cmd_config },
+      "check the settings, show them, or list what there is", NULL, cmd_config },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -110,7 +124,7 @@ int main(int argc, char **argv)
     const struct cli_command *c = find(name);
     if (c && has_help(argc - 1, argv + 1)) {
         print_usage(c, stdout);
-        printf("%s\n", c->help);
+        printf("%s\n%s", c->help, c->options != NULL ? c->options : "");
         return EXIT_OK;
     }
     if (c)
