@@ -122,7 +122,9 @@ unsigned dns_set_addrs(const struct dns_set *s, uint16_t port, struct addr *out,
         return 0;
     for (size_t i = 0; i < m.n_rrs && n < cap; i++) {
         const struct dns_rr *rr = &m.rrs[i];
-        if (rr->section != DNS_ANSWER || (rr->type != DNS_A && rr->type != DNS_AAAA))
+        /* In other classes these types mean something else, of any length. */
+        if (rr->section != DNS_ANSWER || rr->class != DNS_CLASS_IN ||
+            (rr->type != DNS_A && rr->type != DNS_AAAA))
             continue;
         int family = rr->type == DNS_A ? AF_INET : AF_INET6;
         addr_from_bytes(family, (const uint8_t *)m.wire.p + rr->rdata_at, port, &out[n++]);

@@ -44,6 +44,25 @@ static void a_message_of_ours_is_kept_as_it_is(void **state)
     dns_set_unref(NULL);
 }
 
+/* RFC 1035 section 3.4.1 says what an A record is in class IN; in class CH it is something else. */
+static void other_classes_have_no_addresses(void **state)
+{
+    struct dns_question q = ask_of("b.example", DNS_A).question;
+    struct dns_writer w;
+    struct addr v[4];
+    struct buf wire;
+    q.class = DNS_CLASS_CH;
+    buf_init(&wire, 4096);
+    dns_write_begin(&w, &wire, 4096, (struct dns_reply_flags){ 0 }, &q);
+    dns_write_rr(&w, DNS_ANSWER, &q.name, DNS_A, DNS_CLASS_CH, 60, STR("\1"));
+    dns_write_end(&w);
+    struct dns_set *s = dns_set_of_message(buf_str(&wire), DNS_ANSWERED, 5);
+    assert_non_null(s);
+    assert_int_equal(dns_set_addrs(s, 443, v, 4), 0);
+    dns_set_unref(s);
+    buf_done(&wire);
+}
+
 static void junk_is_no_message(void **state)
 {
     assert_null(dns_set_of_message(STR("junk"), DNS_ANSWERED, 5));
@@ -54,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_of_ours_is_kept_as_it_is),
+        cmocka_unit_test(other_classes_have_no_addresses),
         cmocka_unit_test(junk_is_no_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
