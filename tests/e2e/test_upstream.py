@@ -49,7 +49,9 @@ def test_explicit_route_is_exclusive(world, start):
     with Capture(world.penstock_host) as wire:
         resp = fetch(proxy, "GET", TARGET)
     assert resp.status == 502 and w.CORP3 in error_of(resp)[1]
-    assert {p[1] for p in wire.opened() if p[2] == 53} == {w.CORP3}
+    # The penstock that all tests share may refresh a name of its own meanwhile, at its own servers.
+    asked = {p[1] for p in wire.opened() if p[2] == 53}
+    assert w.CORP3 in asked and not asked & {w.CORP2, w.AWS, w.AWS6}
 
 
 def test_explicit_route_with_a_fallback(world, start):
