@@ -6,7 +6,16 @@ import struct
 import threading
 import time
 
-Packet = collections.namedtuple("Packet", "proto src sport dst dport syn at")
+Packet = collections.namedtuple("Packet", "proto src sport dst dport syn at qname")
+
+
+def qname_of(message):
+    """The name that a DNS question over UDP asks for; as much of it as was captured."""
+    labels, at = [], 12
+    while at < len(message) and 0 < message[at] < 64:
+        labels.append(message[at + 1:at + 1 + message[at]].decode("latin-1").lower())
+        at += 1 + message[at]
+    return ".".join(labels)
 
 
 class Capture:
@@ -60,7 +69,8 @@ class Capture:
             return None
         sport, dport = struct.unpack_from("!HH", data, offset)
         syn = proto == 6 and len(data) > offset + 13 and data[offset + 13] & 0x12 == 0x02
-        return Packet("tcp" if proto == 6 else "udp", src, sport, dst, dport, syn, time.monotonic())
+        qname = qname_of(data[offset + 8:]) if proto == 17 and dport == 53 else ""
+        return Packet("tcp" if proto == 6 else "udp", src, sport, dst, dport, syn, time.monotonic(), qname)
 
     def opened(self):
         """TCP connections begun and DNS packets sent: (proto, address, port)."""

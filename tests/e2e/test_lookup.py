@@ -173,7 +173,7 @@ def test_tcp_at_once(world, start):
 def test_compare_marks_the_liar(world, start):
     world.scripted.behave = Scripted.addresses(w.SINKHOLE, ttl=7)
     world.scripted2.behave = Scripted.silent
-    world.corp.say("redirect", zones=(ORIGIN,), data=[f"{ORIGIN} 60 A {w.ORIGIN}"])
+    world.corp.say("redirect", zones=("amazonaws.com",), data=[f"amazonaws.com 1 A {w.ORIGIN}"])
     proxy = start(servers=(w.CORP, w.CORP2, w.CORP3))
     ran = cli.ask(proxy, "lookup", "--compare", ORIGIN, "A")
     assert ran.code == 0, ran
