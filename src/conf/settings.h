@@ -112,14 +112,15 @@ struct conf {
     struct conf_cidrs allow_addresses;
     struct str ca_file; /* NUL-terminated; empty: the system's alone */
     struct conf_strs expose_headers;
-    uint64_t max_body, max_registry_body;                 /* bytes */
+    uint64_t max_body, max_registry_body, max_manifest;   /* bytes */
+    uint64_t archive_ahead, archive_ahead_total;          /* bytes */
     uint64_t max_connections, max_connections_per_client; /* per process; 0: no limit per client */
     bool error_detail;
     struct str log_level; /* one that log_level_parse knows */
     /* deadlines, milliseconds; the defaults are those of docs/SETTINGS.md */
     uint64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms;
     uint64_t connect_timeout_ms, tls_timeout_ms, connect_total_ms, upstream_head_timeout_ms,
-        upstream_idle_ms, upstream_max_age_ms;
+        archive_timeout_ms, upstream_idle_ms, upstream_max_age_ms;
     uint64_t drain_timeout_ms;
 
     struct str file; /* the YAML file's name; empty for none */
