@@ -33,8 +33,8 @@ uint32_t zip_descriptor_bytes(const struct zip_member *m); /* 0 with has_crc */
 uint32_t zip_central_bytes(const struct zip_member *m);
 uint32_t zip_end_bytes(uint64_t n_entries, uint64_t central_offset, uint64_t central_bytes);
 
-/* The sizes stand in the local header even where a descriptor follows: readers that take the archive
- * from front to back could not find the end of stored data otherwise. */
+/* The sizes stand in the local header even where a descriptor follows: readers that take the
+ * archive from front to back could not find the end of stored data otherwise. */
 void zip_write_local(struct buf *out, const struct zip_member *m, uint32_t time);
 /* Signed; 16 bytes, 24 with ZIP64 sizes. Nothing with has_crc. */
 void zip_write_descriptor(struct buf *out, const struct zip_member *m);

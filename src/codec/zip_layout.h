@@ -3,8 +3,8 @@
  * Where every byte of an archive stands, computed from the list of its files alone: so that the
  * length is known before the first byte, any range can be made without the rest, and 100,000
  * entries cost no more memory than the text that lists them. A layout keeps no entry: it goes over
- * the text again, from marks that it set every ZIP_MARK_BYTES of it. Beside them it keeps four bytes
- * for each CRC that the list does not know. Pure.
+ * the text again, from marks that it set every ZIP_MARK_BYTES of it. Beside them it keeps four
+ * bytes for each CRC that the list does not know. Pure.
  */
 #include "codec/zip.h"
 #include "codec/zip_manifest.h"
@@ -21,10 +21,10 @@ struct zip_mark {
 };
 
 struct zip_layout {
-    struct str text;    /* the checked lines, whole. The caller's; it may move between the calls */
-    uint32_t time;      /* zip_time; to be set before records are written */
-    struct zip_mark end; /* behind the last entry: end.index entries, the central directory starts at
-                            end.offset */
+    struct str text;     /* the checked lines, whole. The caller's; it may move between the calls */
+    uint32_t time;       /* zip_time; to be set before records are written */
+    struct zip_mark end; /* behind the last entry: end.index entries, the central directory starts
+                            at end.offset */
     uint64_t total_bytes; /* of the archive; right after every zip_layout_add */
     /* private */
     struct zip_mark *marks;
@@ -73,7 +73,8 @@ struct zip_piece {
 };
 
 /* Of a layout that is ended; first <= end <= total_bytes. */
-void zip_cursor_init(struct zip_cursor *c, const struct zip_layout *l, uint64_t first, uint64_t end);
+void zip_cursor_init(struct zip_cursor *c, const struct zip_layout *l, uint64_t first,
+                     uint64_t end);
 /*
  * Goes one piece on. records NULL: records are passed over, not written. A record with a CRC that
  * was not told yet says 0. One call writes at most ZIP_CENTRAL_BYTES, and takes the time of two

@@ -21,7 +21,8 @@ struct zip_entry {
 
 enum zip_manifest_step {
     ZIP_MANIFEST_ENTRY, /* *e; *at is behind its line */
-    ZIP_MANIFEST_MORE,  /* no whole line is left: *at is text.n, or the start of one without an end */
+    ZIP_MANIFEST_MORE,  /* no whole line is left: *at is text.n, or the start of one without an end
+                         */
     ZIP_MANIFEST_BAD,   /* *why: static text, what is wrong with the line at *at */
 };
 

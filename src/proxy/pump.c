@@ -112,7 +112,7 @@ enum pump_result pump_up(struct tx *tx)
                 return r;
             continue;
         }
-        if (tx->up_bytes + tx->up_pending > tx->proxy->conf->max_body) {
+        if (tx->up_bytes + tx->up_pending > tx_max_body(tx)) {
             fault_set(&tx->fault, FAULT_BODY_TOO_LARGE, "body", NULL);
             return PUMP_FAILED;
         }

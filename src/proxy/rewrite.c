@@ -7,6 +7,7 @@ static void write_request_line(struct buf *out, const struct http_head *request,
 {
     buf_append(out, request->method_text);
     buf_byte(out, ' ');
+    buf_append(out, route->prefix);
     if (route->rest.n == 0 || route->rest.p[0] != '/')
         buf_byte(out, '/');
     buf_append(out, route->rest);
@@ -15,32 +16,42 @@ static void write_request_line(struct buf *out, const struct http_head *request,
     buf_append(out, STR("\r\n"));
 }
 
+/* Whom a head is written for, and whether it asks for the rest of a body. */
+struct reader {
+    enum route_kind kind;
+    bool is_resume;
+};
+
 /* What passes goes in runs: between two fields that stay here nothing is looked at twice. */
 static void copy_fields(struct buf *out, const struct http_head *head,
-                        bool (*stays_here)(const struct http_field *field, bool is_resume),
-                        bool is_resume)
+                        bool (*stays_here)(const struct http_field *field, struct reader r),
+                        struct reader r)
 {
     unsigned from = 0;
     for (unsigned i = 0; i < head->n_fields; i++)
-        if (stays_here(&head->fields[i], is_resume)) {
+        if (stays_here(&head->fields[i], r)) {
             http1_copy_fields(out, head, from, i);
             from = i + 1;
         }
     http1_copy_fields(out, head, from, head->n_fields);
 }
 
-static bool request_field_stays_here(const struct http_field *field, bool is_resume)
+static bool request_field_stays_here(const struct http_field *field, struct reader r)
 {
     switch (field->id) {
     case HTTP_F_HOST:
-    case HTTP_F_COOKIE: /* a cookie goes to the registry only */
         return true;
-    case HTTP_F_RANGE:
-    case HTTP_F_IF_MATCH:
+    case HTTP_F_COOKIE: /* a cookie goes to the registry only */
+        return !route_is_registry(r.kind);
+    case HTTP_F_ACCEPT_ENCODING: /* a list of files is read here */
+        return r.kind == ROUTE_ZIP;
+    case HTTP_F_RANGE: /* and the archive's bytes are counted here */
     case HTTP_F_IF_RANGE:
+        return r.is_resume || r.kind == ROUTE_ZIP;
+    case HTTP_F_IF_MATCH:
     case HTTP_F_EXPECT:
     case HTTP_F_CONTENT_LENGTH:
-        return is_resume;
+        return r.is_resume;
     default:
         return field->is_hop;
     }
@@ -50,7 +61,8 @@ void rewrite_request(struct buf *out, const struct http_head *request, const str
                      const struct resume_plan *resume)
 {
     write_request_line(out, request, route);
-    copy_fields(out, request, request_field_stays_here, resume != NULL);
+    struct reader reader = { .kind = route->kind, .is_resume = resume != NULL };
+    copy_fields(out, request, request_field_stays_here, reader);
     if (resume != NULL) {
         buf_append(out, STR("Range: bytes="));
         buf_u64(out, resume->from);
@@ -72,8 +84,10 @@ enum down_framing rewrite_framing(const struct http_head *request, const struct 
     return request->minor == 0 ? DOWN_UNTIL_CLOSE : DOWN_CHUNKED;
 }
 
-static bool response_field_stays_here(const struct http_field *field, bool is_resume)
+static bool response_field_stays_here(const struct http_field *field, struct reader r)
 {
+    if (route_is_registry(r.kind))
+        return field->is_hop;
     return field->is_hop || cors_is_ours(field->id);
 }
 
@@ -87,14 +101,15 @@ static void write_status_line(struct buf *out, const struct http_head *response)
 }
 
 void rewrite_response(struct buf *out, const struct http_head *request,
-                      const struct http_head *response, enum down_framing framing, bool keep_alive,
-                      struct str expose)
+                      const struct http_head *response, enum route_kind kind,
+                      enum down_framing framing, bool keep_alive, struct str expose)
 {
     write_status_line(out, response);
-    copy_fields(out, response, response_field_stays_here, false);
+    copy_fields(out, response, response_field_stays_here, (struct reader){ .kind = kind });
     if (framing == DOWN_CHUNKED)
         buf_append(out, STR("Transfer-Encoding: chunked\r\n"));
-    cors_write(out, request, expose);
+    if (!route_is_registry(kind))
+        cors_write(out, request, expose);
     rewrite_connection(out, request, keep_alive);
     buf_append(out, STR("\r\n"));
 }

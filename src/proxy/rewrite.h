@@ -7,8 +7,8 @@
 #include "proxy/route.h"
 
 /*
- * The request for S3. resume NULL: as the client sent it. Otherwise the request for the rest of a
- * body: a GET without body, Range and If-Match from *resume instead of the client's.
+ * The request for the route's origin. resume NULL: as the client sent it. Otherwise the request for
+ * the rest of a body: a GET without body, Range and If-Match from *resume instead of the client's.
  */
 void rewrite_request(struct buf *out, const struct http_head *request, const struct route *route,
                      const struct resume_plan *resume);
@@ -21,10 +21,10 @@ enum down_framing {
 enum down_framing rewrite_framing(const struct http_head *request,
                                   const struct http_head *response);
 
-/* The response head for the client, CORS included. */
+/* The response head for the client: S3's with CORS, the registry's as it is. */
 void rewrite_response(struct buf *out, const struct http_head *request,
-                      const struct http_head *response, enum down_framing framing, bool keep_alive,
-                      struct str expose);
+                      const struct http_head *response, enum route_kind kind,
+                      enum down_framing framing, bool keep_alive, struct str expose);
 
 /* "Connection: ..." as this client needs it, or nothing. */
 void rewrite_connection(struct buf *out, const struct http_head *request, bool keep_alive);

@@ -74,6 +74,7 @@ static bool copy_sources_are_allowed(const struct conf *conf, const struct http_
     return true;
 }
 
+/* head NULL: of a plain GET. */
 static bool check_buckets(const struct conf *conf, const struct http_head *head,
                           const struct s3_host *s3, struct route *out, struct fault *f)
 {
@@ -88,24 +89,26 @@ static bool check_buckets(const struct conf *conf, const struct http_head *head,
         return true;
     if (kind != S3_BUCKET_OK || !bucket_is_allowed(conf, bucket, is_of_host))
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
-    if (!copy_sources_are_allowed(conf, head, &bucket))
+    if (head != NULL && !copy_sources_are_allowed(conf, head, &bucket))
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
     return true;
 }
 
 /* The S3 route's gate: true when host may be spoken to; *out has the origin. */
-static bool find_origin(const struct conf *conf, struct route *out, struct s3_host *s3)
+static bool find_origin(const struct conf *conf, struct str host, struct route *out,
+                        struct s3_host *s3)
 {
-    if (!host_name_is_valid(out->host))
+    out->host = host;
+    if (!host_name_is_valid(host))
         return false;
-    bool is_s3 = s3_host_parse(out->host, s3);
-    const struct conf_host_rule *rule = find_rule(conf, out->host);
+    bool is_s3 = s3_host_parse(host, s3);
+    const struct conf_host_rule *rule = find_rule(conf, host);
     if (!is_s3)
         *s3 = (struct s3_host){ .form = S3_NONE };
     if (rule == NULL && !is_s3)
         return false;
     out->origin = (struct origin){
-        .host = out->host,
+        .host = host,
         .port = rule != NULL ? rule->port : 443,
         .scheme = rule != NULL ? rule->scheme : CONF_HTTPS,
         .policy = DNS_POLICY_S3,
@@ -113,8 +116,21 @@ static bool find_origin(const struct conf *conf, struct route *out, struct s3_ho
     if (is_s3)
         out->bucket = s3->bucket;
     else
-        out->bucket = rule_bucket(rule, out->host);
+        out->bucket = rule_bucket(rule, host);
     return true;
+}
+
+bool route_location(const struct conf *conf, struct str location, struct route *out,
+                    struct fault *f)
+{
+    struct s3_target parts = { .rest = { 0 } };
+    struct s3_host s3;
+    *out = (struct route){ .kind = ROUTE_S3 };
+    if (!s3_target_split(location, &parts) || !find_origin(conf, parts.host, out, &s3))
+        return refuse(out, f, FAULT_UNEXPECTED_HOST, parts.host);
+    out->rest = parts.rest;
+    out->path = parts.path;
+    return check_buckets(conf, NULL, &s3, out, f);
 }
 
 static void route_s3(const struct conf *conf, const struct http_head *head, struct str target,
@@ -126,10 +142,9 @@ static void route_s3(const struct conf *conf, const struct http_head *head, stru
         refuse_target(out, f, target);
         return;
     }
-    out->host = parts.host;
     out->rest = parts.rest;
     out->path = parts.path;
-    if (!find_origin(conf, out, &s3)) {
+    if (!find_origin(conf, parts.host, out, &s3)) {
         /* "/favicon.ico" names no host: only what has something behind the segment does. */
         bool names_host = parts.path.n > 0;
         refuse(out, f, names_host ? FAULT_UNEXPECTED_HOST : FAULT_NOT_FOUND, parts.host);
@@ -140,6 +155,23 @@ static void route_s3(const struct conf *conf, const struct http_head *head, stru
         out->kind = ROUTE_PREFLIGHT;
     else
         check_buckets(conf, head, &s3, out, f);
+}
+
+static void route_registry(const struct conf *conf, enum route_kind kind, struct str target,
+                           struct route *out)
+{
+    const struct conf_registry *r = &conf->registry;
+    out->kind = kind;
+    out->origin = (struct origin){
+        .host = r->host,
+        .port = r->port,
+        .scheme = r->scheme,
+        .policy = DNS_POLICY_REGISTRY,
+    };
+    out->host = r->authority;
+    out->prefix = r->path;
+    out->rest = target;
+    out->path = str_first(target, str_find(target, '?', 0));
 }
 
 static bool path_is(struct str target, struct str path)
@@ -191,6 +223,10 @@ void route_public(const struct conf *conf, const struct http_head *head, struct 
     } else if (path_is(target, STR("/robots.txt"))) {
         out->kind = ROUTE_ROBOTS;
         out->has_cors = false;
+    } else if (str_starts(target, STR("/zip/"))) {
+        route_registry(conf, ROUTE_ZIP, target, out);
+    } else if (str_starts(target, STR("/browse/"))) {
+        route_registry(conf, ROUTE_BROWSE, target, out);
     } else {
         route_s3(conf, head, target, out, f);
     }

@@ -14,14 +14,23 @@ enum route_kind {
     ROUTE_PAGE,      /* admin port: made by a room above */
     ROUTE_PREFLIGHT, /* OPTIONS on the S3 route */
     ROUTE_S3,
+    ROUTE_ZIP,    /* the registry: a list of files becomes an archive, all else passes */
+    ROUTE_BROWSE, /* the registry: its redirects to S3 are followed */
+    ROUTE_FOLLOW, /* S3, where such a redirect leads; never of a request's target */
 };
+
+static inline bool route_is_registry(enum route_kind k)
+{
+    return k == ROUTE_ZIP || k == ROUTE_BROWSE;
+}
 
 /* Strings borrow from the head. */
 struct route {
     enum route_kind kind;
     struct origin origin;
-    struct str host;   /* the first segment, as it came: the Host field */
-    struct str rest;   /* what S3 gets; a "/" goes in front where it has none */
+    struct str host;   /* the Host field: the first segment as it came, or the registry's */
+    struct str prefix; /* the registry's path: before rest */
+    struct str rest;   /* what the origin gets; a "/" goes in front where it has none */
     struct str path;   /* of rest, for the log */
     struct str bucket; /* may be empty */
     struct str query;  /* of a page */
@@ -32,6 +41,12 @@ struct route {
 /* Fills *out always (has_cors and host as far as they are known); ROUTE_REFUSED fills *f. */
 void route_public(const struct conf *conf, const struct http_head *head, struct route *out,
                   struct fault *f);
+/*
+ * The same gate for a target of this proxy's own form, "/HOST/KEY?QUERY", that the registry names
+ * in a list of files: false with *f when it is not allowed.
+ */
+bool route_location(const struct conf *conf, struct str location, struct route *out,
+                    struct fault *f);
 /* pages may be NULL. */
 void route_admin(const struct http_head *head, const struct page_maker *pages, struct route *out,
                  struct fault *f);

@@ -88,6 +88,13 @@ struct tx {
     } seen;
 };
 
+/* Of the request, in bytes; more is 413. */
+static inline uint64_t tx_max_body(const struct tx *tx)
+{
+    const struct conf *conf = tx->proxy->conf;
+    return route_is_registry(tx->route.kind) ? conf->max_registry_body : conf->max_body;
+}
+
 /* From the spare ones where there is one; NULL without memory. */
 struct tx *tx_new(struct proxy *p);
 void tx_free(struct tx *tx);

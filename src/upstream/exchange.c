@@ -115,6 +115,8 @@ static void reset(struct exchange *x, struct upstream *u, const struct exchange_
     x->request = *request;
     if (x->request.head_timeout_ms == 0)
         x->request.head_timeout_ms = u->conf->upstream_head_timeout_ms;
+    if (x->request.body_timeout_ms == 0)
+        x->request.body_timeout_ms = u->conf->body_timeout_ms;
     x->later = (struct io_task){ .on_run = on_later };
     x->held = (struct io_block){ 0 };
     buf_init(&x->tail, HTTP_TRAILER_BYTES + 16);

@@ -39,6 +39,7 @@ struct exchange_request {
                          */
     uint64_t head_timeout_ms; /* for the response head, counted from the end of the request; 0: the
                                  settings' */
+    uint64_t body_timeout_ms; /* without a byte of its body; 0: the settings' */
 };
 
 struct exchange_timing {
@@ -117,6 +118,15 @@ void exchange_write_end(struct exchange *x, struct str trailers);
  */
 enum io_result exchange_read(struct exchange *x, struct str *data);
 void exchange_consume(struct exchange *x, size_t n);
+/*
+ * For who reads ahead and keeps what came: reads on into the connection's block until it is full or
+ * nothing more is to come, and then hands the block over. IO_OK: *block is the caller's to give
+ * back (io_block_give), its window is body; a fault that came behind these bytes is told by the
+ * next call. IO_AGAIN: READABLE follows; what came so far stays with the exchange, where
+ * exchange_read finds it. IO_EOF, IO_FAILED: as of exchange_read. The head's strings are gone after
+ * any result.
+ */
+enum io_result exchange_gather(struct exchange *x, struct io_block *block);
 
 /*
  * Ends it. finish keeps the connection for others when the response was read to its end, the

@@ -158,7 +158,8 @@ static void join_span(struct exchange *x, struct str span)
         x->data = span;
         return;
     }
-    memmove((char *)x->data.p + x->data.n, span.p, span.n);
+    if (span.p != x->data.p + x->data.n)
+        memmove((char *)x->data.p + x->data.n, span.p, span.n);
     x->data.n += span.n;
 }
 
@@ -223,32 +224,39 @@ static bool make_empty(struct exchange *x)
     return io_block_take(x->up->loop, in, is_small ? IO_BLOCK_64K : IO_BLOCK_128K);
 }
 
-/* Reads on; IO_OK when bytes came. */
-static enum io_result refill(struct exchange *x)
+/* Reads into the block's room; IO_OK when bytes came. */
+static enum io_result read_more(struct exchange *x)
 {
     struct io_block *in = &x->conn->in;
     size_t n = 0;
-    if (!make_empty(x)) {
-        fault_set(&x->fault, FAULT_NO_MEMORY, "body", NULL);
-        return body_fails(x);
-    }
     switch (io_stream_read(x->conn->stream, in->p + in->end, io_block_room(in), &n, &x->fault)) {
     case IO_OK:
         count_bytes(x, n);
         return IO_OK;
     case IO_AGAIN:
-        if (x->head_end == 0)
-            io_block_give(x->up->loop, in);
         x->wants_body = true;
         x->is_paused = false;
         exchange_set_wants(x);
-        connection_arm(x->conn, x->up->conf->body_timeout_ms);
+        connection_arm(x->conn, x->request.body_timeout_ms);
         return IO_AGAIN;
     case IO_EOF:
         return body_meets_eof(x);
     default:
         return body_fails(x);
     }
+}
+
+/* Reads on when nothing is held. */
+static enum io_result refill(struct exchange *x)
+{
+    if (!make_empty(x)) {
+        fault_set(&x->fault, FAULT_NO_MEMORY, "body", NULL);
+        return body_fails(x);
+    }
+    enum io_result r = read_more(x);
+    if (r == IO_AGAIN && x->head_end == 0)
+        io_block_give(x->up->loop, &x->conn->in);
+    return r;
 }
 
 enum io_result exchange_read(struct exchange *x, struct str *data)
@@ -269,6 +277,43 @@ enum io_result exchange_read(struct exchange *x, struct str *data)
     }
     *data = x->data;
     return IO_OK;
+}
+
+/* The block, with what is left of its body bytes as its window. */
+static void hand_over(struct exchange *x, struct io_block *block)
+{
+    struct io_block *in = &x->conn->in;
+    if (io_block_n(in) > 0)
+        x->conn->is_spent = true; /* behind the body's end */
+    *block = *in;
+    block->start = (uint32_t)(x->data.p - in->p);
+    block->end = block->start + (uint32_t)x->data.n;
+    *in = (struct io_block){ 0 };
+    x->data = (struct str){ 0 };
+}
+
+enum io_result exchange_gather(struct exchange *x, struct io_block *block)
+{
+    if (x->state < EXCHANGE_HAS_HEAD)
+        return IO_AGAIN;
+    x->head_end = 0;
+    for (;;) {
+        bool is_over = fault_is_set(&x->fault) || x->is_body_ended;
+        if (x->data.n > 0 && (is_over || io_block_room(&x->conn->in) == 0)) {
+            hand_over(x, block);
+            return IO_OK;
+        }
+        if (fault_is_set(&x->fault))
+            return IO_FAILED;
+        if (x->is_body_ended)
+            return IO_EOF;
+        if (io_block_n(&x->conn->in) == 0) {
+            enum io_result r = x->data.n > 0 ? read_more(x) : refill(x);
+            if (r == IO_AGAIN || (r != IO_OK && x->data.n == 0))
+                return r;
+        }
+        unframe(x);
+    }
 }
 
 void exchange_consume(struct exchange *x, size_t n)

@@ -95,8 +95,8 @@ static void test_response_gets_our_cors(void **state)
         "Access-Control-Allow-Origin: https://c\r\nAccess-Control-Expose-Headers: ETag\r\n"
         "Connection: close\r\nServer: AmazonS3\r\n\r\n",
         HTTP_GET, &response);
-    rewrite_response(&out, &request, &response, rewrite_framing(&request, &response), true,
-                     STR("ETag, x"));
+    rewrite_response(&out, &request, &response, ROUTE_S3, rewrite_framing(&request, &response),
+                     true, STR("ETag, x"));
     assert_text(&out,
                 "HTTP/1.1 206 Partial Content\r\nETag: \"e\"\r\nContent-Length: 5\r\n"
                 "Server: AmazonS3\r\nAccess-Control-Allow-Origin: *\r\n"
@@ -113,8 +113,8 @@ static void test_204_has_no_length(void **state)
     read_request("DELETE /x HTTP/1.1\r\nHost: p\r\n\r\n", &request);
     read_response("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nServer: s\r\n\r\n", HTTP_DELETE,
                   &response);
-    rewrite_response(&out, &request, &response, rewrite_framing(&request, &response), true,
-                     STR("ETag"));
+    rewrite_response(&out, &request, &response, ROUTE_S3, rewrite_framing(&request, &response),
+                     true, STR("ETag"));
     assert_text(&out,
                 "HTTP/1.1 204 No Content\r\nServer: s\r\nAccess-Control-Allow-Origin: *\r\n"
                 "Access-Control-Max-Age: 3000\r\nAccess-Control-Expose-Headers: ETag\r\n\r\n");

@@ -1,0 +1,220 @@
+#include "proxy/pump.h"
+#include "proxy/rewrite.h"
+#include "proxy/tx_step.h"
+
+#include "obs/metrics.h"
+
+enum { TX_RESUME_PAUSE_MS = 200 };
+
+static bool is_idempotent(enum http_method m)
+{
+    return m == HTTP_GET || m == HTTP_HEAD || m == HTTP_PUT || m == HTTP_DELETE ||
+           m == HTTP_OPTIONS;
+}
+
+static void start_exchange(struct tx *tx, const struct resume_plan *plan)
+{
+    buf_clear(&tx->up_head);
+    rewrite_request(&tx->up_head, &tx->head, &tx->route, plan);
+    struct exchange_request request = {
+        .origin = tx->route.origin,
+        .method = tx->head.method,
+        .head = buf_str(&tx->up_head),
+        .framing = tx->head.framing,
+        .content_length = tx->head.content_length,
+        .is_idempotent = is_idempotent(tx->head.method),
+    };
+    if (tx->route.kind == ROUTE_ZIP)
+        request.head_timeout_ms = request.body_timeout_ms = tx->proxy->conf->archive_timeout_ms;
+    tx->is_headed = tx->has_failed = false;
+    tx->is_exchanging = true;
+    exchange_start(&tx->x, tx->proxy->upstream, &request);
+}
+
+/* What the access line says of the origin: the first exchange's, whatever is resumed later. */
+static void look(struct tx *tx)
+{
+    struct tx_summary *seen = &tx->seen;
+    const struct exchange *x = &tx->x;
+    seen->timing = x->timing;
+    seen->addr = x->addr;
+    seen->is_reused = x->is_reused;
+    seen->is_resumed = x->is_resumed;
+    seen->n_retries = x->n_retries;
+    if (!tx->is_headed)
+        return;
+    struct str id =
+        str_first(http_value(&x->head, HTTP_F_X_AMZ_REQUEST_ID), sizeof seen->request_id - 1);
+    if (id.n > 0)
+        memcpy(seen->request_id, id.p, id.n);
+    seen->request_id[id.n] = 0;
+}
+
+void tx_end_exchange(struct tx *tx, bool keep)
+{
+    if (!tx->is_exchanging)
+        return;
+    /* The client left, or stalled, before the head came: the origin is worth knowing all the more.
+     */
+    if (!tx->down.is_begun)
+        look(tx);
+    tx->is_exchanging = false;
+    if (keep)
+        exchange_finish(&tx->x);
+    else
+        exchange_cancel(&tx->x);
+}
+
+enum tx_result step_send(struct tx *tx)
+{
+    start_exchange(tx, NULL);
+    return tx_go(tx, TX_HEAD);
+}
+
+/* The request's body goes on; true when the step has to change (and did). */
+static bool pump_up_or_go(struct tx *tx)
+{
+    if (tx->is_up_ended && (tx->is_up_told || tx->head.framing == HTTP_NO_BODY))
+        return false;
+    switch (pump_up(tx)) {
+    case PUMP_GONE:
+        tx_go(tx, TX_GONE);
+        return true;
+    case PUMP_FAILED:
+        tx_end_exchange(tx, false);
+        tx->keep_alive = false;
+        tx_go(tx, tx->down.is_begun ? TX_CUT : TX_REPLY);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void begin_response(struct tx *tx)
+{
+    struct down *d = &tx->down;
+    enum down_framing framing = rewrite_framing(&tx->head, &tx->x.head);
+    bool is_read = tx->is_up_ended && tx->up_pending == 0;
+    if (framing == DOWN_UNTIL_CLOSE || !is_read || tx->proxy->is_draining)
+        tx->keep_alive = false;
+    if (!route_is_registry(tx->route.kind))
+        resume_init(&tx->resume, &tx->head, &tx->x.head);
+    tx->status = (uint16_t)tx->x.head.status;
+    d->is_chunked = framing == DOWN_CHUNKED;
+    d->is_begun = true;
+    rewrite_response(&d->out, &tx->head, &tx->x.head, tx->route.kind, framing, tx->keep_alive,
+                     buf_str(&tx->proxy->expose));
+}
+
+/* HEAD: the body goes up while the response head is awaited. */
+enum tx_result step_head(struct tx *tx)
+{
+    if (tx->has_failed) {
+        tx->fault = tx->x.fault;
+        tx_end_exchange(tx, false);
+        return tx_go(tx, TX_REPLY);
+    }
+    if (pump_up_or_go(tx))
+        return TX_MORE;
+    if (tx->is_headed) {
+        look(tx);
+        begin_response(tx);
+        return tx_go(tx, TX_BODY);
+    }
+    /* An interim response may be waiting. */
+    switch (pump_flush(tx)) {
+    case PUMP_GONE:
+        return tx_go(tx, TX_GONE);
+    default:
+        return TX_WAIT;
+    }
+}
+
+/* The origin's connection died inside the body, or what came instead is not the rest of it. */
+static enum tx_result resume_or_cut(struct tx *tx)
+{
+    struct fault died = tx->x.fault;
+    uint64_t whole_bytes = tx->down.body_bytes;
+    tx_end_exchange(tx, false);
+    if (!resume_next(&tx->resume, whole_bytes, &tx->plan)) {
+        fault_set(&tx->fault, died.kind == FAULT_NONE ? FAULT_UPSTREAM_CLOSED : died.kind,
+                  died.step, "%s", died.detail);
+        return tx_go(tx, TX_CUT);
+    }
+    metric_add(METRIC_UPSTREAM_RESUMES, 1);
+    if (tx->resume.n_barren == 0)
+        start_exchange(tx, &tx->plan);
+    else
+        io_timer_arm(tx->proxy->loop, &tx->pause, TX_RESUME_PAUSE_MS << tx->resume.n_barren);
+    return tx_go(tx, TX_RESUME);
+}
+
+/* BODY: the response goes down; a request body that is not at its end goes on up. */
+enum tx_result step_body(struct tx *tx)
+{
+    if (pump_up_or_go(tx))
+        return TX_MORE;
+    switch (pump_down(tx)) {
+    case PUMP_DONE:
+        return tx_go(tx, TX_FINISH);
+    case PUMP_GONE:
+        return tx_go(tx, TX_GONE);
+    case PUMP_FAILED:
+        return resume_or_cut(tx);
+    default:
+        return TX_WAIT;
+    }
+}
+
+/* RESUME: the rest was asked for; its head must promise the very bytes that are missing. */
+enum tx_result step_resume(struct tx *tx)
+{
+    if (!tx->is_exchanging)
+        return pump_flush(tx) == PUMP_GONE ? tx_go(tx, TX_GONE) : TX_WAIT;
+    if (tx->has_failed)
+        return resume_or_cut(tx);
+    if (!tx->is_headed)
+        return pump_flush(tx) == PUMP_GONE ? tx_go(tx, TX_GONE) : TX_WAIT;
+    switch (resume_judge(&tx->plan, &tx->resume, &tx->x.head)) {
+    case RESUME_GOES_ON:
+        return tx_go(tx, TX_BODY);
+    case RESUME_AGAIN:
+        return resume_or_cut(tx);
+    case RESUME_REPLACED:
+        fault_set(&tx->fault, FAULT_UPSTREAM_REPLACED, "resume", NULL);
+        return tx_go(tx, TX_CUT);
+    default:
+        fault_set(&tx->fault, FAULT_UPSTREAM_PROTOCOL, "resume", "status %u for the rest of a body",
+                  tx->x.head.status);
+        return tx_go(tx, TX_CUT);
+    }
+}
+
+/* Only 100 is passed on, and only to a client that waits for it. */
+static void relay_interim(struct tx *tx)
+{
+    if (tx->x.head.status != 100 || !tx->waits_for_100)
+        return;
+    tx->waits_for_100 = false;
+    if (tx->up_bytes == 0 && !tx->is_up_ended && !tx->down.is_begun)
+        buf_append(&tx->down.out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+void tx_on_exchange(struct exchange *x, enum exchange_event e)
+{
+    struct tx *tx = x->owner;
+    if (e == EXCHANGE_INTERIM)
+        relay_interim(tx);
+    else if (e == EXCHANGE_HEAD)
+        tx->is_headed = true;
+    else if (e == EXCHANGE_FAILED)
+        tx->has_failed = true;
+    tx_run(tx);
+}
+
+void tx_on_pause(struct io_timer *t)
+{
+    struct tx *tx = LIST_ENTRY(t, struct tx, pause);
+    start_exchange(tx, &tx->plan);
+    tx_run(tx);
+}
