@@ -104,7 +104,8 @@ class Headers:
 
 
 class Request:
-    """A request as a server saw it. `body` fills while it arrives, without transfer coding."""
+    """A request as a server saw it. `body` fills while it arrives, without transfer coding; `sent` is for servers
+    that count the body bytes of their answer."""
 
     def __init__(self, head, conn):
         self.head = head
@@ -115,6 +116,7 @@ class Request:
         self.body = bytearray()
         self.complete = False
         self.verdict = None
+        self.sent = 0
 
     def pieces(self, wire):
         """The body's pieces; also kept in self.body."""

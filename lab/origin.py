@@ -1,18 +1,10 @@
 """An S3-like TLS origin that does what it is told: objects from memory, and faults on request."""
 
-import hashlib
 import random
 import threading
 
 from lab import http
-
-
-class Blob:
-    """An object: bytes and a strong ETag."""
-
-    def __init__(self, data, etag=None):
-        self.data = data
-        self.etag = etag or '"' + hashlib.md5(data, usedforsecurity=False).hexdigest() + '"'
+from lab.generated import Blob
 
 
 def random_bytes(n, seed=1):
@@ -27,13 +19,15 @@ class Cut(Exception):
 
 
 class Origin(http.Server):
-    """objects: path -> Blob. Hooks, all optional and replaced by tests:
+    """objects: path -> Blob or Generated; families: rules for many (lab/generated.py). A request's `sent` counts
+    the body bytes that went out for it. Hooks, all optional and replaced by tests:
     respond(request, wire) -> True when it has answered itself (raise Cut to end the connection);
     cut_at(request, start, end) -> offset in the object at which the connection dies, or None;
     on_head(request): runs before the body of a request is read."""
 
     def __init__(self, host, ip, port=443, context=None):
         self.objects = {}
+        self.families = []
         self.reset_hooks()
         super().__init__(host, ip, port, context)
 
@@ -44,8 +38,15 @@ class Origin(http.Server):
         self.on_head = None
 
     def put(self, path, data, etag=None):
-        self.objects[path] = Blob(data, etag)
+        """data: bytes, or an object."""
+        self.objects[path] = Blob(data, etag) if isinstance(data, (bytes, bytearray)) else data
         return self.objects[path]
+
+    def find(self, path):
+        found = self.objects.get(path)
+        for family in self.families:
+            found = found or family.find(path)
+        return found
 
     def serve(self, wire, number):
         try:
@@ -73,7 +74,7 @@ class Origin(http.Server):
             blob = self.put(path, bytes(request.body))
             self.send(wire, 200, b"", ("ETag", blob.etag))
             return
-        blob = self.objects.get(path)
+        blob = self.find(path)
         if request.method not in ("GET", "HEAD") or blob is None:
             body = b"<Error><Code>NoSuchKey</Code><Message>%s</Message></Error>" % path.encode("latin-1")
             self.send(wire, 404, body if request.method != "HEAD" else b"")
@@ -94,16 +95,16 @@ class Origin(http.Server):
         return False
 
     def _send_blob(self, request, blob, wire):
-        start, end, status, extra = 0, len(blob.data), 200, b""
+        start, end, status, extra = 0, blob.size, 200, b""
         spec = request.headers.get("range")
         if spec and spec.startswith("bytes="):
             first, _, last = spec[6:].partition("-")
             start = int(first) if first else max(0, end - int(last))
             end = min(end, int(last) + 1) if first and last else end
-            if start >= len(blob.data):
+            if start >= blob.size:
                 self.send(wire, 416, b"<Error><Code>InvalidRange</Code></Error>")
                 return
-            status, extra = 206, b"Content-Range: bytes %d-%d/%d\r\n" % (start, end - 1, len(blob.data))
+            status, extra = 206, b"Content-Range: bytes %d-%d/%d\r\n" % (start, end - 1, blob.size)
         head = (b"HTTP/1.1 %d OK\r\nContent-Type: application/octet-stream\r\nAccept-Ranges: bytes\r\n"
                 b"ETag: %s\r\nx-amz-request-id: ORIGIN%06d\r\nContent-Length: %d\r\n%s\r\n"
                 % (status, blob.etag.encode(), len(self.requests), end - start, extra))
@@ -111,10 +112,9 @@ class Origin(http.Server):
         if request.method == "HEAD":
             return
         cut = self.cut_at(request, start, end) if self.cut_at else None
-        view = memoryview(blob.data)
-        stop = end if cut is None else min(cut, end)
-        for at in range(start, stop, 1 << 18):
-            wire.sock.sendall(view[at:min(at + (1 << 18), stop)])
+        for piece in blob.pieces(start, end if cut is None else min(cut, end)):
+            wire.sock.sendall(piece)
+            request.sent += len(piece)
         if cut is not None:
             raise Cut(random.choice(("rst", "fin")))
 
@@ -123,24 +123,6 @@ class Origin(http.Server):
         lines = b"".join(f"{n}: {v}\r\n".encode() for n, v in headers)
         wire.sock.sendall(b"HTTP/1.1 %d X\r\nContent-Type: application/xml\r\n%sContent-Length: %d\r\n\r\n%s"
                           % (status, lines, len(body), body))
-
-
-class Registry(http.Server):
-    """The catalog's registry: plain HTTP, notes what it is asked. `respond` as in Origin."""
-
-    def __init__(self, host, ip, port=80):
-        self.requests = []
-        self.respond = None
-        super().__init__(host, ip, port)
-
-    def serve(self, wire, number):
-        while head := wire.head():
-            request = http.Request(head, number)
-            self.requests.append(request)
-            for _ in request.pieces(wire):
-                pass
-            if not (self.respond and self.respond(request, wire)):
-                Origin.send(wire, 200, b"registry " + request.target.encode("latin-1"))
 
 
 class Flag:

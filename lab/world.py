@@ -7,8 +7,9 @@ import subprocess
 from lab import net
 from lab.ca import CA
 from lab.dns import Bind, Scripted, Unbound
-from lab.origin import Origin, Registry
+from lab.origin import Origin
 from lab.penstock import ROOT, Penstock
+from lab.registry import Registry
 from lab.s3 import Moto, S3rver
 
 CLIENT, PENSTOCK = "10.0.1.2", "10.0.1.10"
@@ -149,6 +150,7 @@ class World:
         self.corp.say("always_nxdomain")
         self.scripted.behave = self.scripted2.behave = Scripted.nxdomain
         self.origin.reset_hooks()
+        self.registry.reset_hooks()
 
     def close(self):
         for instance in self.instances:
