@@ -67,6 +67,7 @@ struct dns_explain {
     struct dns_try tries[DNS_MAX_TRIES]; /* the first ones; n_more beyond */
     unsigned n_more;
     unsigned n_cnames;
+    bool is_detour;        /* answered, but not by the first group's first server alone */
     unsigned n_hops;       /* targets of aliases that were asked for on a route of their own */
     struct dns_name alias; /* the last of them; n is 0 without any */
     uint32_t took_us;
@@ -77,3 +78,6 @@ void dns_explain_add(struct dns_explain *x, const struct dns_try *t);
 /* "192.168.1.53 NXDOMAIN in 3 ms; 169.254.169.253 no reply in 400 ms": fits a fault's detail.
  * NUL-terminated. */
 void dns_explain_text(const struct dns_explain *x, char *text, size_t text_bytes);
+/* The way to an answer: "vpc: 192.168.1.53 NXDOMAIN in 3 ms; 169.254.169.253 answered in 1 ms",
+ * "vpc, from the cache", "system, 12 s beyond its TTL: ...". NUL-terminated. */
+void dns_explain_way(const struct dns_explain *x, char *text, size_t text_bytes);

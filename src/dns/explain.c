@@ -121,3 +121,16 @@ void dns_explain_text(const struct dns_explain *x, char *text, size_t text_bytes
         n += gap + (size_t)one_n;
     }
 }
+
+void dns_explain_way(const struct dns_explain *x, char *text, size_t text_bytes)
+{
+    char how[40] = "";
+    if (x->source == DNS_FROM_STALE)
+        snprintf(how, sizeof how, ", %u s beyond its TTL", x->stale_s);
+    else if (x->source == DNS_FROM_CACHE)
+        snprintf(how, sizeof how, ", from the cache");
+    int n = snprintf(text, text_bytes, "%s%s%s", x->group_name != NULL ? x->group_name : "nobody",
+                     how, x->n_tries > 0 ? ": " : "");
+    if (n > 0 && (size_t)n < text_bytes)
+        dns_explain_text(x, text + n, text_bytes - (size_t)n);
+}

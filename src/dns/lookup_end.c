@@ -113,9 +113,26 @@ static void count_result(struct dns_lookup *l)
         metric_add(METRIC_DNS_FAILED, 1);
 }
 
+/* Everything that was asked for this answer was the first server of its route, and it answered. */
+static bool is_first_word(const struct dns_lookup *l)
+{
+    const struct dns_explain *x = l->explain;
+    for (const struct dns_walk *w = l->walk; w != NULL; w = w->before) {
+        const struct dns_try *t = x->tries;
+        if (w->order[w->at] != 0)
+            return false;
+        for (unsigned i = 0; i < x->n_tries; i++, t++)
+            if (t->hop == w->hop && (t->outcome == DNS_NOT_CONNECTABLE ||
+                                     !addr_eq(&t->server, &w->route->groups[0].servers[0]->addr)))
+                return false;
+    }
+    return x->source != DNS_FROM_STALE;
+}
+
 void lookup_deliver(struct dns_lookup *l)
 {
     struct io_loop *loop = l->engine->loop;
+    l->explain->is_detour = l->is_answered && !is_first_word(l);
     count_result(l);
     l->is_running = false;
     l->spent_ms += lookup_now_ms(l) - l->started_ms;

@@ -63,6 +63,8 @@ static void put_upstream(struct buf *b, const struct tx *tx)
         put_ms(b, STR(",\"connect_ms\":"), seen->timing.connect_us);
         put_ms(b, STR(",\"tls_ms\":"), seen->timing.tls_us);
     }
+    if (seen->dns[0] != 0)
+        put_text(b, STR(",\"dns\":"), str_from_c(seen->dns));
     if (seen->timing.first_byte_us > tx->started_us)
         put_ms(b, STR(",\"first_byte_ms\":"), seen->timing.first_byte_us - tx->started_us);
     buf_append(b, seen->is_reused ? STR(",\"reused\":true") : STR(",\"reused\":false"));

@@ -87,7 +87,7 @@ static void reset(struct tx *tx, struct client *c)
     tx->resume.is_possible = false;
     tx->resume.n_resumes = 0;
     tx->seen.addr.sa.sa_family = AF_UNSPEC;
-    tx->seen.request_id[0] = 0;
+    tx->seen.request_id[0] = tx->seen.dns[0] = 0;
     metric_add(METRIC_REQUESTS_OPEN, 1);
 }
 

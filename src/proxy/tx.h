@@ -82,9 +82,10 @@ struct tx {
     struct tx_summary {      /* of the first exchange, for the access line */
         struct exchange_timing timing;
         struct addr addr;
-        bool is_reused, is_resumed, has_dns;
+        bool is_reused, is_resumed;
         unsigned n_retries;
         char request_id[64];
+        char dns[FAULT_DETAIL_BYTES / 2]; /* the way to the address, where it was a detour */
     } seen;
 };
 

@@ -41,6 +41,9 @@ static void look(struct tx *tx)
     seen->is_reused = x->is_reused;
     seen->is_resumed = x->is_resumed;
     seen->n_retries = x->n_retries;
+    seen->dns[0] = 0;
+    if (x->explain != NULL && x->explain->is_detour)
+        dns_explain_way(x->explain, seen->dns, sizeof seen->dns);
     if (!tx->is_headed)
         return;
     struct str id =
