@@ -130,13 +130,9 @@ static void on_wait_slow(struct dns_wait *wait)
     advance(leg->lookup);
 }
 
-static void start_leg(struct dns_lookup *l, struct dns_walk *w)
+static void ask_leg(struct dns_lookup *l, struct dns_walk *w, unsigned at, enum dns_join join)
 {
-    unsigned at = w->n_started++;
     struct dns_leg *leg = &w->legs[at];
-    leg->lookup = l;
-    leg->walk = w;
-    leg->is_started = true;
     leg->n_pending = w->n_types;
     w->is_hurried = false;
     w->is_grace_over = false;
@@ -146,11 +142,21 @@ static void start_leg(struct dns_lookup *l, struct dns_walk *w)
         struct dns_ask ask = l->ask;
         ask.question.name = w->name;
         ask.question.type = l->types[t];
-        if (!dns_query_join(wait, l->engine, l->routes, w->route, w->order[at], &ask, l->join))
+        if (!dns_query_join(wait, l->engine, l->routes, w->route, w->order[at], &ask, join))
             continue;
         leg->n_pending--;
         explain_cached(l, leg, wait, l->types[t]);
     }
+}
+
+static void start_leg(struct dns_lookup *l, struct dns_walk *w)
+{
+    unsigned at = w->n_started++;
+    struct dns_leg *leg = &w->legs[at];
+    leg->lookup = l;
+    leg->walk = w;
+    leg->is_started = true;
+    ask_leg(l, w, at, l->join);
 }
 
 static void note(struct dns_lookup *l, const struct dns_leg *leg, enum dns_outcome outcome)
@@ -413,6 +419,19 @@ void dns_lookup_start(struct dns_lookup *l, struct dns_engine *e, const struct d
     run(l);
 }
 
+/* What is in the cache was true when it came: whoever stood at these addresses may have moved
+ * since. Its age, a second at least, is also what keeps a dead host from being asked about with
+ * every connection. */
+static bool is_from_before(const struct dns_leg *leg)
+{
+    for (unsigned t = 0; t < leg->walk->n_types; t++) {
+        const struct dns_wait *w = &leg->waits[t];
+        if (lookup_is_positive(w) && w->set->ttl_s > w->ttl_s)
+            return true;
+    }
+    return false;
+}
+
 void dns_lookup_next(struct dns_lookup *l)
 {
     struct dns_walk *w = l->walk;
@@ -424,13 +443,19 @@ void dns_lookup_next(struct dns_lookup *l)
         return;
     }
     struct dns_leg *leg = &w->legs[w->at];
+    bool asks_again = is_from_before(leg) && !leg->is_asked_again;
     note(l, leg, DNS_NOT_CONNECTABLE);
     for (unsigned t = 0; t < w->n_types; t++)
         dns_wait_cancel(&leg->waits[t]);
     leg->n_pending = 0;
-    leg->is_failed = leg->is_cured = true;
-    if (!dns_zone_rules(w->route->kind)->moves_on_negative)
-        w->is_over = true;
+    if (asks_again) {
+        leg->is_asked_again = true;
+        ask_leg(l, w, w->at, DNS_JOIN_ANEW);
+    } else {
+        leg->is_failed = leg->is_cured = true;
+        if (!dns_zone_rules(w->route->kind)->moves_on_negative)
+            w->is_over = true;
+    }
     run(l);
 }
 

@@ -21,6 +21,7 @@ struct dns_leg {
     struct dns_lookup *lookup;
     struct dns_walk *walk;
     bool is_started, is_failed;
+    bool is_asked_again; /* what the cache had did not connect */
     bool is_no;    /* failed because the name has nothing, rather than because servers failed */
     bool is_cured; /* failed in a way that no probe of servers would mend (address, policy, budget)
                     */
@@ -89,7 +90,8 @@ struct dns_lookup {
 /* owner, on_done, accept, explain, port, policy and the how: set before; the rest is zero. */
 void dns_lookup_start(struct dns_lookup *l, struct dns_engine *e, const struct dns_name *name,
                       const uint16_t *types, unsigned n_types);
-/* What was answered was of no use after all: goes on with the next group. */
+/* What was answered was of no use after all: the group is asked anew, once, if that came from the
+ * cache; then it goes on with the next group. */
 void dns_lookup_next(struct dns_lookup *l);
 /* It was of use: the group is remembered. */
 void dns_lookup_succeeded(struct dns_lookup *l);

@@ -45,8 +45,8 @@ struct dns_resolve {
  */
 void dns_resolve_start(struct dns_resolve *r, struct dns_engine *e, struct str host, uint16_t port,
                        enum dns_policy policy);
-/* None of the addresses took a connection: the next group's answer, which may hold the same
- * addresses (they are left out). */
+/* None of the addresses took a connection: a new answer of the same group if this one was the
+ * cache's, else the next group's. Addresses that were given out before are left out. */
 void dns_resolve_next(struct dns_resolve *r);
 /* A connection to this answer was made: its group is remembered for the endpoint. Call instead of
  * next; ends the resolve. */
