@@ -23,6 +23,8 @@ static struct addr_book_entry *book_slot(struct addr_book *b)
 
 void addr_book_seen(struct addr_book *b, const struct addr *addrs, unsigned n, uint64_t now_ms)
 {
+    for (unsigned i = 0; i < b->n; i++)
+        b->entries[i].is_newest = false;
     for (unsigned i = 0; i < n; i++) {
         struct addr_book_entry *e = book_find(b, &addrs[i]);
         if (!e) {
@@ -30,7 +32,7 @@ void addr_book_seen(struct addr_book *b, const struct addr *addrs, unsigned n, u
             *e = (struct addr_book_entry){ .addr = addrs[i] };
         }
         e->seen_ms = now_ms;
-        e->is_offered = true;
+        e->is_offered = e->is_newest = true;
     }
 }
 
@@ -40,11 +42,17 @@ void addr_book_negative(struct addr_book *b)
         b->entries[i].is_offered = false;
 }
 
+static bool book_is_current(const struct addr_book *b, const struct addr_book_entry *e,
+                            uint64_t now_ms)
+{
+    return b->is_newest_only ? e->is_newest : now_ms - e->seen_ms < ADDR_BOOK_KEEP_MS;
+}
+
 bool addr_book_expire(struct addr_book *b, uint64_t now_ms)
 {
     unsigned kept = 0, n = b->n;
     for (unsigned i = 0; i < n; i++) {
-        if (now_ms - b->entries[i].seen_ms < ADDR_BOOK_KEEP_MS)
+        if (book_is_current(b, &b->entries[i], now_ms))
             b->entries[kept++] = b->entries[i];
     }
     b->n = kept;
@@ -116,7 +124,7 @@ unsigned addr_book_order(const struct addr_book *b, const struct addr *answer, u
     }
     for (unsigned i = 0; i < b->n && n < max; i++) {
         const struct addr_book_entry *e = &b->entries[i];
-        if (e->is_offered && e->aside_ms <= now_ms && now_ms - e->seen_ms < ADDR_BOOK_KEEP_MS &&
+        if (e->is_offered && e->aside_ms <= now_ms && book_is_current(b, e, now_ms) &&
             !addr_is_in(answer, n_answer, &e->addr))
             out[n++] = e->addr;
     }

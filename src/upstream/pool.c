@@ -27,6 +27,14 @@ static void idle_remove(struct connection *c)
     c->pool->up->counts.n_idle--;
 }
 
+/* An idle connection must not lead to where the registry was: its name is asked for when its time
+ * is over, and not when the next request has come. */
+static void arm_refresh(struct pool *p)
+{
+    if (p->book.is_newest_only && p->n_idle > 0 && p->refresh == NULL)
+        sweep_arm(p->up, p->expires_ms);
+}
+
 static void idle_add(struct connection *c)
 {
     struct pool *p = c->pool;
@@ -41,6 +49,7 @@ static void idle_add(struct connection *c)
     u->counts.n_idle++;
     c->idle_since_ms = io_now_ms(u->loop);
     sweep_arm(u, c->idle_since_ms + u->conf->upstream_idle_ms);
+    arm_refresh(p);
 }
 
 static bool has_aged(const struct connection *c, uint64_t now_ms)
@@ -143,6 +152,7 @@ static void on_refreshed(struct dns_resolve *r)
         p->expires_ms = again;
     }
     refresh_end(p);
+    arm_refresh(p);
 }
 
 static void refresh_start(struct pool *p)
@@ -231,6 +241,7 @@ static struct pool *pool_new(struct upstream *u, uint64_t hash, const struct ori
     p->hash = hash;
     p->scheme = o->scheme;
     p->policy = o->policy;
+    p->book.is_newest_only = o->policy == DNS_POLICY_REGISTRY;
     p->port = o->port;
     p->n_name = (uint8_t)name.n;
     memcpy(p->name, name.p, name.n);
@@ -263,7 +274,18 @@ struct pool *pool_get(struct upstream *u, const struct origin *o)
 
 /* ---- the worker's upstream ---- */
 
-/* Closes what was idle too long; then forgets pools that nobody uses. */
+/* Of one bucket: the names of idle connections whose time is over. */
+static void bucket_refresh(struct upstream *u, size_t bucket, uint64_t now_ms)
+{
+    for (struct pool *p = u->buckets[bucket]; p; p = p->next) {
+        bool is_due = p->book.is_newest_only && p->n_idle > 0 && now_ms >= p->expires_ms;
+        if (is_due && p->refresh == NULL)
+            refresh_start(p);
+        arm_refresh(p);
+    }
+}
+
+/* Closes what was idle too long; refreshes names; then forgets pools that nobody uses. */
 static void on_sweep(struct io_timer *t)
 {
     struct upstream *u = LIST_ENTRY(t, struct upstream, sweep);
@@ -278,8 +300,11 @@ static void on_sweep(struct io_timer *t)
         }
         connection_close(c);
     }
-    for (size_t i = 0; now > POOL_FORGET_MS && i < UPSTREAM_BUCKETS; i++)
-        bucket_forget(u, i, now - POOL_FORGET_MS);
+    for (size_t i = 0; i < UPSTREAM_BUCKETS; i++) {
+        bucket_refresh(u, i, now);
+        if (now > POOL_FORGET_MS)
+            bucket_forget(u, i, now - POOL_FORGET_MS);
+    }
     if (u->n_pools > 0)
         sweep_arm(u, now + POOL_FORGET_MS);
 }

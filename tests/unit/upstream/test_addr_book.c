@@ -49,6 +49,21 @@ static void the_answer_comes_first_then_what_was_seen_lately(void **state)
     ORDER(&b, 31500, LIST(3), 3, 2); /* 1 was seen more than 30 s ago */
 }
 
+static void where_the_newest_answer_counts_alone_others_are_forgotten(void **state)
+{
+    struct addr_book b = { .is_newest_only = true };
+    struct addr one = ip(1);
+    seen(&b, 1, 1000);
+    assert_false(addr_book_expire(&b, 60000)); /* no other answer has come */
+    assert_true(addr_book_is_good(&b, &one));
+    seen(&b, 2, 61000);
+    ORDER(&b, 61000, LIST(2), 2);
+    assert_true(addr_book_expire(&b, 61000));
+    assert_false(addr_book_is_good(&b, &one));
+    assert_false(addr_book_expire(&b, 61000));
+    ORDER(&b, 61000, LIST(3), 3, 2);
+}
+
 static void a_failed_address_is_dialled_last_and_is_not_offered(void **state)
 {
     struct addr_book b = { 0 };
@@ -127,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_answer_comes_first_then_what_was_seen_lately),
+        cmocka_unit_test(where_the_newest_answer_counts_alone_others_are_forgotten),
         cmocka_unit_test(a_failed_address_is_dialled_last_and_is_not_offered),
         cmocka_unit_test(the_pause_doubles_up_to_30_s),
         cmocka_unit_test(an_overtaken_address_keeps_its_connections),

@@ -315,6 +315,32 @@ static void connections_of_forgotten_addresses_are_closed(void **state)
     assert_int_equal(upstream_count(r->up).n_idle, 0);
 }
 
+/* The registry moves; its idle connections do not wait for a request to find out. */
+static void the_registry_is_where_its_newest_answer_says(void **state)
+{
+    struct rig *r = *state;
+    static const struct act twice[] = { { 0, END, OK5, 0, STAY }, { 0, END, OK5, 0, STAY }, { 0 } };
+    origin_open(r, &r->origin, "127.0.0.1", 0, false, twice);
+    struct call c = { .request = get(r) };
+    c.request.origin.policy = DNS_POLICY_REGISTRY;
+    call_run(r, &c);
+    buf_done(&c.body);
+    struct pool *p = pool_at(r, &c.request.origin);
+    struct addr other = ip("127.0.0.9", port_of(r));
+    assert_true(p->book.is_newest_only);
+    assert_int_equal(upstream_count(r->up).n_idle, 1);
+    p->expires_ms = io_now_ms(&r->loop) + 20;
+    call_run(r, &c); /* back in the pool, the end of the answer's time is waited for */
+    buf_done(&c.body);
+    assert_true(c.x.is_reused);
+    p->book.entries[0].seen_ms = 0;
+    TURN_UNTIL(r, p->book.entries[0].seen_ms > 0);
+    assert_true(p->expires_ms > io_now_ms(&r->loop) + 900);
+    assert_int_equal(upstream_count(r->up).n_idle, 1);
+    pool_answered(p, &other, 1, UINT64_MAX);
+    assert_int_equal(upstream_count(r->up).n_idle, 0);
+}
+
 /* ---- the next group's answer ---- */
 
 /* A DNS server that gives one IPv4 address for every name. */
@@ -445,6 +471,7 @@ int main(void)
         TEST(the_whole_dial_has_an_end),
         TEST(an_expired_name_is_refreshed_behind_the_request),
         TEST(connections_of_forgotten_addresses_are_closed),
+        TEST(the_registry_is_where_its_newest_answer_says),
         TEST(pools_are_bounded),
         cmocka_unit_test(an_answer_that_cannot_be_connected_to_is_no_answer),
     };
