@@ -21,7 +21,8 @@ struct zip_mark {
 };
 
 struct zip_layout {
-    struct str text;     /* the checked lines, whole. The caller's; it may move between the calls */
+    struct str text;     /* the checked lines, whole. The caller's, set before a cursor goes; it may
+                            move between the calls */
     uint32_t time;       /* zip_time; to be set before records are written */
     struct zip_mark end; /* behind the last entry: end.index entries, the central directory starts
                             at end.offset */
@@ -37,8 +38,9 @@ void zip_layout_init(struct zip_layout *l);
 void zip_layout_done(struct zip_layout *l);
 
 /*
- * The next entry of the text, as zip_manifest_next gave it with *at then `at`. False when memory is
- * out or the archive would be larger than INT64_MAX.
+ * The next entry of the text, as zip_manifest_next gave it, and where that put *at: behind its
+ * line. False, and nothing is added, when memory is out or the archive would be larger than
+ * INT64_MAX.
  */
 bool zip_layout_add(struct zip_layout *l, const struct zip_entry *e, size_t at);
 /* All entries were added: room for CRCs. False when memory is out. */
@@ -55,6 +57,7 @@ struct zip_cursor {
     struct zip_mark mark;   /* before the entry that is walked */
     struct zip_entry entry; /* that one, read from the text again */
     struct zip_member member;
+    size_t name_at, location_at, next_at; /* in the text: the entry's, and behind its line */
     uint8_t state;
 };
 

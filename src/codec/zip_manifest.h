@@ -7,7 +7,12 @@
  */
 #include "base/str.h"
 
-enum { ZIP_LOCATION_BYTES = 16 * 1024 };
+enum {
+    ZIP_LOCATION_BYTES = 16 * 1024,
+    /* Of a line without its end. A longer one is bad, and so it is before its end has come: who
+     * asks again with every block that arrives does not search a long text again and again. */
+    ZIP_LINE_BYTES = 256 * 1024,
+};
 
 struct zip_entry {
     struct str name;     /* checked: not empty, UTF-8, relative, no "..", no backslash, no control
