@@ -2,6 +2,9 @@
 
 #include "codec/escape.h"
 #include "obs/log.h"
+#include "proxy/browse.h"
+
+enum { FOLLOWED_PATH_BYTES = 2048 };
 
 void request_id_text(uint64_t id, char text[static 17])
 {
@@ -51,9 +54,36 @@ static void put_request(struct buf *b, const struct tx *tx)
     buf_byte(b, '"');
 }
 
-static void put_upstream(struct buf *b, const struct tx *tx)
+/* Whom a redirect led to, beside the registry that sent it. */
+static void put_followed(struct buf *b, const struct tx *tx)
 {
     const struct tx_summary *seen = &tx->seen;
+    char text[ADDR_TEXT_BYTES];
+    put_text(b, STR(",\"followed_host\":"), str_first(tx->to->host, 256));
+    if (tx->to->bucket.n > 0)
+        put_text(b, STR(",\"followed_bucket\":"), str_first(tx->to->bucket, 256));
+    buf_append(b, STR(",\"followed_path\":\""));
+    escape_json_target(b, str_first(tx->to->rest, FOLLOWED_PATH_BYTES));
+    buf_byte(b, '"');
+    if (addr_family(&seen->addr) == AF_UNSPEC)
+        return;
+    put_text(b, STR(",\"followed_upstream\":"), str_from_c(addr_text(&seen->addr, text)));
+    if (!seen->is_reused) {
+        put_ms(b, STR(",\"followed_dns_ms\":"), seen->timing.dns_us);
+        put_ms(b, STR(",\"followed_connect_ms\":"), seen->timing.connect_us);
+        put_ms(b, STR(",\"followed_tls_ms\":"), seen->timing.tls_us);
+    }
+    if (seen->timing.first_byte_us > tx->started_us)
+        put_ms(b, STR(",\"followed_first_byte_ms\":"), seen->timing.first_byte_us - tx->started_us);
+    buf_append(b, seen->is_reused ? STR(",\"followed_reused\":true")
+                                  : STR(",\"followed_reused\":false"));
+}
+
+static void put_upstream(struct buf *b, const struct tx *tx)
+{
+    bool is_followed = tx->browse != NULL && tx->browse->is_followed;
+    const struct tx_summary *seen = is_followed ? &tx->browse->registry : &tx->seen;
+    unsigned n_retries = seen->n_retries + (is_followed ? tx->seen.n_retries : 0);
     char text[ADDR_TEXT_BYTES];
     if (addr_family(&seen->addr) == AF_UNSPEC)
         return;
@@ -70,12 +100,14 @@ static void put_upstream(struct buf *b, const struct tx *tx)
     buf_append(b, seen->is_reused ? STR(",\"reused\":true") : STR(",\"reused\":false"));
     if (seen->is_resumed)
         buf_append(b, STR(",\"tls_resumed\":true"));
-    if (seen->n_retries > 0)
-        put_u64(b, STR(",\"retries\":"), seen->n_retries);
+    if (n_retries > 0)
+        put_u64(b, STR(",\"retries\":"), n_retries);
+    if (is_followed)
+        put_followed(b, tx);
     if (tx->resume.n_resumes > 0)
         put_u64(b, STR(",\"resumes\":"), tx->resume.n_resumes);
-    if (seen->request_id[0] != 0)
-        put_text(b, STR(",\"x_amz_request_id\":"), str_from_c(seen->request_id));
+    if (tx->seen.request_id[0] != 0)
+        put_text(b, STR(",\"x_amz_request_id\":"), str_from_c(tx->seen.request_id));
 }
 
 void access_log_write(struct tx *tx)

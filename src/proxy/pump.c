@@ -1,5 +1,7 @@
 #include "proxy/pump.h"
 
+#include "proxy/browse.h"
+
 static void client_take(struct client *c, size_t n)
 {
     c->in.start += (uint32_t)n;
@@ -103,6 +105,15 @@ static enum pump_result next_data(struct tx *tx)
     return PUMP_DONE;
 }
 
+/* How many bytes the exchange took. Without one they are only kept. */
+static size_t pass_on(struct tx *tx, struct str data)
+{
+    size_t n = tx->is_exchanging ? exchange_write(&tx->x, data) : data.n;
+    if (tx->browse != NULL)
+        browse_keep(tx->browse, str_first(data, n));
+    return n;
+}
+
 enum pump_result pump_up(struct tx *tx)
 {
     for (int turn = 0; !tx->is_up_ended || tx->up_pending > 0;) {
@@ -116,7 +127,7 @@ enum pump_result pump_up(struct tx *tx)
             fault_set(&tx->fault, FAULT_BODY_TOO_LARGE, "body", NULL);
             return PUMP_FAILED;
         }
-        size_t n = exchange_write(&tx->x, str_first(io_block_str(&tx->client->in), tx->up_pending));
+        size_t n = pass_on(tx, str_first(io_block_str(&tx->client->in), tx->up_pending));
         tx->up_bytes += n;
         take_pending(tx, n);
         if (tx->up_pending > 0)
@@ -129,7 +140,9 @@ enum pump_result pump_up(struct tx *tx)
             return PUMP_WAIT;
         }
     }
-    if (!tx->is_up_told) {
+    if (!tx->is_up_told && tx->is_exchanging) {
+        if (tx->browse != NULL && !browse_send(tx))
+            return PUMP_WAIT;
         tx->is_up_told = true;
         exchange_write_end(&tx->x, buf_str(&tx->up_body.trailers));
     }

@@ -14,7 +14,8 @@ enum pump_result {
                     fault is set */
 };
 
-/* The request's body: as much as goes. DONE when it was read to its end. */
+/* The request's body: as much as goes. DONE when it was read to its end. Between two exchanges it
+ * is only kept (proxy/browse.h). */
 enum pump_result pump_up(struct tx *tx);
 /* Throws the rest of the request's body away, if that is little; FAILED when it is not. */
 enum pump_result pump_discard(struct tx *tx);

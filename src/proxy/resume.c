@@ -37,7 +37,7 @@ static bool list_signs_ours(struct str list, struct str separators)
 
 /* Signature version 4: SignedHeaders=a;b;c in Authorization, X-Amz-SignedHeaders=a%3Bb in a
  * presigned query. */
-static bool signs_ours(const struct http_head *request)
+static bool signs_ours(const struct http_head *request, struct str target)
 {
     struct str value = http_value(request, HTTP_F_AUTHORIZATION);
     const char *at = value.n ? memmem(value.p, value.n, "SignedHeaders=", 14) : NULL;
@@ -47,7 +47,7 @@ static bool signs_ours(const struct http_head *request)
         if (list_signs_ours(str_trim(list), STR("; ")))
             return true;
     }
-    struct str query = str_from(request->target, str_find(request->target, '?', 0));
+    struct str query = str_from(target, str_find(target, '?', 0));
     at = query.n ? memmem(query.p, query.n, "X-Amz-SignedHeaders=", 20) : NULL;
     if (at == NULL)
         return false;
@@ -75,7 +75,7 @@ static bool keep_strong_etag(struct resume *r, struct str etag)
     return true;
 }
 
-void resume_init(struct resume *r, const struct http_head *request,
+void resume_init(struct resume *r, const struct http_head *request, struct str target,
                  const struct http_head *response)
 {
     r->is_possible = false;
@@ -95,13 +95,14 @@ void resume_init(struct resume *r, const struct http_head *request,
         return;
     }
     r->request = request;
+    r->target = target;
     r->is_possible = keep_strong_etag(r, http_value(response, HTTP_F_ETAG));
 }
 
 bool resume_next(struct resume *r, uint64_t sent_bytes, struct resume_plan *plan)
 {
     /* What was signed is looked at here: most bodies are whole and never ask. */
-    if (!r->is_possible || sent_bytes > r->last - r->first || signs_ours(r->request))
+    if (!r->is_possible || sent_bytes > r->last - r->first || signs_ours(r->request, r->target))
         return false;
     r->n_barren = r->n_resumes > 0 && sent_bytes == r->tried_at ? r->n_barren + 1 : 0;
     if (r->n_barren >= RESUME_MAX_BARREN)

@@ -12,13 +12,14 @@ enum { RESUME_ETAG_BYTES = 160, RESUME_MAX_BARREN = 5 };
 /* What the client is getting, from the first response head. */
 struct resume {
     bool is_possible; /* as far as the response tells; resume_next looks at the request too */
-    const struct http_head *request; /* borrowed from resume_init */
-    uint64_t first;                  /* offset in the object of the first body byte */
-    uint64_t last;                   /* and of the last one */
-    uint64_t total;                  /* the object's size */
-    uint64_t tried_at;               /* body bytes sent at the last try */
-    unsigned n_barren;               /* tries in a row that brought no byte */
-    unsigned n_resumes;              /* for the access line */
+    const struct http_head *request; /* borrowed from resume_init, as is the target */
+    struct str target;
+    uint64_t first;     /* offset in the object of the first body byte */
+    uint64_t last;      /* and of the last one */
+    uint64_t total;     /* the object's size */
+    uint64_t tried_at;  /* body bytes sent at the last try */
+    unsigned n_barren;  /* tries in a row that brought no byte */
+    unsigned n_resumes; /* for the access line */
     size_t etag_n;
     char etag[RESUME_ETAG_BYTES];
 };
@@ -28,8 +29,8 @@ struct resume_plan {
     struct str etag;   /* borrowed from the struct resume */
 };
 
-/* Looks at the request and at its 200 or 206. */
-void resume_init(struct resume *r, const struct http_head *request,
+/* Looks at the request and at its 200 or 206. target: what S3 was asked for, query included. */
+void resume_init(struct resume *r, const struct http_head *request, struct str target,
                  const struct http_head *response);
 
 /* After sent_bytes of body reached the client: what to ask for; false when it must be cut. */

@@ -57,22 +57,60 @@ static bool request_field_stays_here(const struct http_field *field, struct read
     }
 }
 
+static bool has_prefix(struct str name, struct str prefix)
+{
+    return str_eq_nocase(str_first(name, prefix.n), prefix);
+}
+
+/* The registry's own fields, a token, a cookie and whatever else are not for S3, whose URL has all
+ * the rights that it needs. */
+static bool followed_field_stays_here(const struct http_field *field, struct reader r)
+{
+    struct str name = field->name;
+    if (request_field_stays_here(field, r) || field->id == HTTP_F_CONTENT_LENGTH)
+        return true;
+    return field->id != HTTP_F_RANGE && field->id != HTTP_F_USER_AGENT &&
+           !has_prefix(name, STR("if-")) && !has_prefix(name, STR("content-")) &&
+           !has_prefix(name, STR("accept-")) && !str_eq_nocase(name, STR("accept"));
+}
+
+/* The rest is asked for by fields of ours instead of the client's. */
+static void write_resume(struct buf *out, const struct resume_plan *resume)
+{
+    buf_append(out, STR("Range: bytes="));
+    buf_u64(out, resume->from);
+    buf_byte(out, '-');
+    buf_u64(out, resume->to);
+    buf_append(out, STR("\r\nIf-Match: "));
+    buf_append(out, resume->etag);
+    buf_append(out, STR("\r\n"));
+}
+
 void rewrite_request(struct buf *out, const struct http_head *request, const struct route *route,
                      const struct resume_plan *resume)
 {
     write_request_line(out, request, route);
     struct reader reader = { .kind = route->kind, .is_resume = resume != NULL };
     copy_fields(out, request, request_field_stays_here, reader);
-    if (resume != NULL) {
-        buf_append(out, STR("Range: bytes="));
-        buf_u64(out, resume->from);
-        buf_byte(out, '-');
-        buf_u64(out, resume->to);
-        buf_append(out, STR("\r\nIf-Match: "));
-        buf_append(out, resume->etag);
-        buf_append(out, STR("\r\n"));
-    } else if (request->framing == HTTP_CHUNKED) {
+    if (resume != NULL)
+        write_resume(out, resume);
+    else if (request->framing == HTTP_CHUNKED)
         buf_append(out, STR("Transfer-Encoding: chunked\r\n"));
+    buf_append(out, STR("\r\n"));
+}
+
+void rewrite_followed(struct buf *out, const struct http_head *request, const struct route *route,
+                      uint64_t body_bytes, const struct resume_plan *resume)
+{
+    write_request_line(out, request, route);
+    struct reader reader = { .kind = route->kind, .is_resume = resume != NULL };
+    copy_fields(out, request, followed_field_stays_here, reader);
+    if (resume != NULL) {
+        write_resume(out, resume);
+    } else if (request->framing != HTTP_NO_BODY) {
+        buf_append(out, STR("Content-Length: "));
+        buf_u64(out, body_bytes);
+        buf_append(out, STR("\r\n"));
     }
     buf_append(out, STR("\r\n"));
 }
@@ -102,12 +140,14 @@ static void write_status_line(struct buf *out, const struct http_head *response)
 
 void rewrite_response(struct buf *out, const struct http_head *request,
                       const struct http_head *response, enum route_kind kind,
-                      enum down_framing framing, bool keep_alive, struct str expose)
+                      enum down_framing framing, bool keep_alive, struct str expose,
+                      struct str more)
 {
     write_status_line(out, response);
     copy_fields(out, response, response_field_stays_here, (struct reader){ .kind = kind });
     if (framing == DOWN_CHUNKED)
         buf_append(out, STR("Transfer-Encoding: chunked\r\n"));
+    buf_append(out, more);
     if (!route_is_registry(kind))
         cors_write(out, request, expose);
     rewrite_connection(out, request, keep_alive);

@@ -12,6 +12,12 @@
  */
 void rewrite_request(struct buf *out, const struct http_head *request, const struct route *route,
                      const struct resume_plan *resume);
+/*
+ * The same where a redirect leads (ROUTE_FOLLOW): of the client's fields only Range, If-*, Accept*,
+ * User-Agent and Content-*; body_bytes is the length of the body, where the request has one.
+ */
+void rewrite_followed(struct buf *out, const struct http_head *request, const struct route *route,
+                      uint64_t body_bytes, const struct resume_plan *resume);
 
 enum down_framing {
     DOWN_AS_IT_IS,    /* Content-Length, or no body at all */
@@ -21,10 +27,12 @@ enum down_framing {
 enum down_framing rewrite_framing(const struct http_head *request,
                                   const struct http_head *response);
 
-/* The response head for the client: S3's with CORS, the registry's as it is. */
+/* The response head for the client: S3's with CORS, the registry's as it is. more: whole lines to
+ * go with it, or nothing. */
 void rewrite_response(struct buf *out, const struct http_head *request,
                       const struct http_head *response, enum route_kind kind,
-                      enum down_framing framing, bool keep_alive, struct str expose);
+                      enum down_framing framing, bool keep_alive, struct str expose,
+                      struct str more);
 
 /* "Connection: ..." as this client needs it, or nothing. */
 void rewrite_connection(struct buf *out, const struct http_head *request, bool keep_alive);

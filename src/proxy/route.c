@@ -1,6 +1,7 @@
 #include "proxy/route.h"
 
 #include "codec/escape.h"
+#include "proxy/redirect.h"
 
 static bool refuse(struct route *out, struct fault *f, enum fault_kind kind, struct str shown)
 {
@@ -131,6 +132,63 @@ bool route_location(const struct conf *conf, struct str location, struct route *
     out->rest = parts.rest;
     out->path = parts.path;
     return check_buckets(conf, NULL, &s3, out, f);
+}
+
+/* What is shown of a Location: where it has a host, no more than that. */
+static bool refuse_redirect(struct route *out, struct fault *f, const char *why, struct str shown)
+{
+    char text[FAULT_DETAIL_BYTES];
+    struct buf b;
+    buf_init(&b, sizeof text);
+    buf_append(&b, str_from_c(why));
+    escape_plain(&b, shown, 80);
+    out->kind = ROUTE_REFUSED;
+    fault_set(f, FAULT_REDIRECT, "redirect", "%.*s", STR_ARG(buf_str(&b)));
+    buf_done(&b);
+    return false;
+}
+
+static bool refuse_flaw(struct route *out, struct fault *f, enum redirect_flaw flaw,
+                        struct str location)
+{
+    static const char *const why[] = {
+        [REDIRECT_EMPTY] = "its Location is empty",
+        [REDIRECT_TOO_LONG] = "its Location is too long",
+        [REDIRECT_CONTROL] = "its Location holds a space or control character",
+        [REDIRECT_RELATIVE] = "its Location is relative ",
+        [REDIRECT_SCHEME] = "its Location is neither https nor http",
+        [REDIRECT_USERINFO] = "its Location holds a user name or password",
+        [REDIRECT_PORT] = "its Location has a malformed port",
+    };
+    size_t n = 0;
+    /* In "//user:password@host" what stands in front is no path. */
+    if (flaw == REDIRECT_RELATIVE && str_find(location, '@', 0) == location.n)
+        while (n < location.n && !strchr("?#;=", location.p[n]))
+            n++;
+    return refuse_redirect(out, f, why[flaw], str_first(location, n));
+}
+
+bool route_redirect(const struct conf *conf, const struct http_head *request, struct str location,
+                    struct route *out, struct fault *f)
+{
+    struct redirect to;
+    struct s3_host s3;
+    *out = (struct route){ .kind = ROUTE_FOLLOW, .has_cors = true };
+    enum redirect_flaw flaw = redirect_split(location, &to);
+    if (flaw != REDIRECT_OK)
+        return refuse_flaw(out, f, flaw, location);
+    if (!find_origin(conf, to.host, out, &s3))
+        return refuse_redirect(out, f,
+                               "its Location leads to a host that is not allowed: ", to.host);
+    if (!to.is_https && out->origin.scheme != CONF_HTTP)
+        return refuse_redirect(out, f, "its Location is not https: ", to.host);
+    if (to.port != (to.is_https ? 443 : 80) && to.port != out->origin.port)
+        return refuse_redirect(out, f,
+                               "its Location has a port that is not allowed: ", to.authority);
+    out->host = to.authority;
+    out->rest = to.rest;
+    out->path = to.path;
+    return check_buckets(conf, request, &s3, out, f);
 }
 
 static void route_s3(const struct conf *conf, const struct http_head *head, struct str target,

@@ -47,6 +47,12 @@ void route_public(const struct conf *conf, const struct http_head *head, struct 
  */
 bool route_location(const struct conf *conf, struct str location, struct route *out,
                     struct fault *f);
+/*
+ * The same gate for the Location of a redirect that answers request. rest and path borrow from it;
+ * false with *f, REDIRECT or BUCKET_DENIED, when it is not followed. Nothing of its query is in *f.
+ */
+bool route_redirect(const struct conf *conf, const struct http_head *request, struct str location,
+                    struct route *out, struct fault *f);
 /* pages may be NULL. */
 void route_admin(const struct http_head *head, const struct page_maker *pages, struct route *out,
                  struct fault *f);

@@ -3,13 +3,15 @@
 #include "obs/log.h"
 #include "obs/metrics.h"
 #include "proxy/access_log.h"
+#include "proxy/browse.h"
 #include "proxy/limits.h"
 #include "proxy/pump.h"
 #include "proxy/reply.h"
 
 #include <stdlib.h>
 
-enum { TX_OUT_BYTES = 128 * 1024 };
+/* Two response heads, of which one may be a redirect's that had nothing but cookies, and more. */
+enum { TX_OUT_BYTES = 192 * 1024 };
 
 static void on_page(struct page *p);
 
@@ -25,7 +27,7 @@ struct tx *tx_new(struct proxy *p)
     if (tx == NULL)
         return NULL;
     tx->proxy = p;
-    buf_init(&tx->up_head, HTTP_REQUEST_HEAD_BYTES + 1024);
+    buf_init(&tx->up_head, HTTP_REQUEST_HEAD_BYTES + HTTP_TARGET_BYTES + 4096);
     buf_init(&tx->down.out, TX_OUT_BYTES);
     tx->x.owner = tx;
     tx->x.on_event = tx_on_exchange;
@@ -78,6 +80,8 @@ static void reset(struct tx *tx, struct client *c)
     tx->up_pending = tx->up_gap = 0;
     tx->up_bytes = 0;
     tx->route = (struct route){ .kind = ROUTE_REFUSED, .has_cors = c->port == PROXY_PORT_PUBLIC };
+    tx->to = &tx->route;
+    tx->browse = NULL;
     fault_clear(&tx->fault);
     buf_clear(&tx->up_head);
     buf_clear(&tx->down.out);
@@ -198,7 +202,7 @@ static void write_reply(struct tx *tx)
         tx->keep_alive = false;
     const struct reply reply = {
         .request = tx->has_head ? &tx->head : NULL,
-        .route = &tx->route,
+        .route = tx->to,
         .page = tx->route.kind == ROUTE_PAGE && !fault_is_set(&tx->fault) ? &tx->page : NULL,
         .fault = fault_is_set(&tx->fault) ? &tx->fault : NULL,
         .id = str_from_c(id),
@@ -234,6 +238,7 @@ static struct client *finish(struct tx *tx, bool keep_exchange)
         end_page(tx);
     io_timer_disarm(tx->proxy->loop, &tx->pause);
     access_log_write(tx);
+    browse_free(tx);
     metric_sub(METRIC_REQUESTS_OPEN, 1);
     metric_response(tx->status);
     metric_fault(tx->fault.kind);
@@ -272,10 +277,10 @@ static enum tx_result step_finish(struct tx *tx)
 }
 
 static enum tx_result (*const steps[N_TX_STEPS])(struct tx *) = {
-    [TX_ROUTE] = step_route,   [TX_PAGE] = step_page, [TX_REPLY] = step_reply,
-    [TX_SEND] = step_send,     [TX_HEAD] = step_head, [TX_BODY] = step_body,
-    [TX_RESUME] = step_resume, [TX_CUT] = step_cut,   [TX_GONE] = step_gone,
-    [TX_FINISH] = step_finish,
+    [TX_ROUTE] = step_route,   [TX_PAGE] = step_page,     [TX_REPLY] = step_reply,
+    [TX_SEND] = step_send,     [TX_HEAD] = step_head,     [TX_BODY] = step_body,
+    [TX_RESUME] = step_resume, [TX_CUT] = step_cut,       [TX_GONE] = step_gone,
+    [TX_FINISH] = step_finish, [TX_FOLLOW] = step_follow,
 };
 
 /* The transaction may be gone when this returns. */

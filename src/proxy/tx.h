@@ -11,6 +11,7 @@
 #include "upstream/exchange.h"
 
 enum {
+    BROWSE_BODY_BYTES = 1024 * 1024, /* of a body that goes where a redirect leads */
     TX_MAX_SPARE = 64,
     TX_DISCARD_BYTES = 64 * 1024, /* of a body that nobody wants, read to keep the connection */
     TX_TURN_BLOCKS = 8,           /* blocks relayed before others get their turn */
@@ -23,6 +24,7 @@ enum tx_step {
     TX_SEND,   /* the exchange starts */
     TX_HEAD,   /* the body goes up, the response head is awaited */
     TX_BODY,   /* the response goes down */
+    TX_FOLLOW, /* the registry redirects to S3: what S3 must get is gathered */
     TX_RESUME, /* the connection died inside the body: the rest is being fetched */
     TX_CUT,    /* the client must see that its response is not whole */
     TX_GONE,   /* the client left */
@@ -64,6 +66,8 @@ struct tx {
     struct io_block head_block;
     struct http_head head;
     struct route route;
+    const struct route *to; /* whom the exchange speaks to: &route, or where a redirect leads */
+    struct browse *browse;  /* on the browse route; else NULL */
     struct fault fault; /* the first thing that went wrong: the access line's termination code */
 
     struct http1_body up_body;
@@ -79,7 +83,7 @@ struct tx {
     struct page page;        /* of the admin port */
     bool is_paging;          /* it was started and is not whole */
     struct io_timer pause;   /* before the next try to resume */
-    struct tx_summary {      /* of the first exchange, for the access line */
+    struct tx_summary {      /* of the first exchange with whom it speaks to, for the access line */
         struct exchange_timing timing;
         struct addr addr;
         bool is_reused, is_resumed;
@@ -93,7 +97,9 @@ struct tx {
 static inline uint64_t tx_max_body(const struct tx *tx)
 {
     const struct conf *conf = tx->proxy->conf;
-    return route_is_registry(tx->route.kind) ? conf->max_registry_body : conf->max_body;
+    if (tx->to->kind == ROUTE_FOLLOW)
+        return BROWSE_BODY_BYTES;
+    return route_is_registry(tx->to->kind) ? conf->max_registry_body : conf->max_body;
 }
 
 /* From the spare ones where there is one; NULL without memory. */

@@ -1,3 +1,4 @@
+#include "proxy/browse.h"
 #include "proxy/pump.h"
 #include "proxy/rewrite.h"
 #include "proxy/tx_step.h"
@@ -12,23 +13,43 @@ static bool is_idempotent(enum http_method m)
            m == HTTP_OPTIONS;
 }
 
-static void start_exchange(struct tx *tx, const struct resume_plan *plan)
+/* A body that was kept is whole, whatever its framing was. */
+static void write_followed(struct tx *tx, const struct resume_plan *plan,
+                           struct exchange_request *request)
 {
-    buf_clear(&tx->up_head);
-    rewrite_request(&tx->up_head, &tx->head, &tx->route, plan);
+    uint64_t n = tx->browse->kept.n;
+    rewrite_followed(&tx->up_head, &tx->head, tx->to, n, plan);
+    if (request->framing == HTTP_NO_BODY)
+        return;
+    request->framing = HTTP_LENGTH;
+    request->content_length = n;
+}
+
+/* False without memory; the fault is set. */
+static bool start_exchange(struct tx *tx, const struct resume_plan *plan)
+{
     struct exchange_request request = {
-        .origin = tx->route.origin,
+        .origin = tx->to->origin,
         .method = tx->head.method,
-        .head = buf_str(&tx->up_head),
         .framing = tx->head.framing,
         .content_length = tx->head.content_length,
         .is_idempotent = is_idempotent(tx->head.method),
     };
     if (tx->route.kind == ROUTE_ZIP)
         request.head_timeout_ms = request.body_timeout_ms = tx->proxy->conf->archive_timeout_ms;
+    buf_clear(&tx->up_head);
+    if (tx->to->kind == ROUTE_FOLLOW)
+        write_followed(tx, plan, &request);
+    else
+        rewrite_request(&tx->up_head, &tx->head, tx->to, plan);
+    /* Half a head would be read as something else. */
+    if (tx->up_head.failed)
+        return fault_set(&tx->fault, FAULT_NO_MEMORY, "send", NULL);
+    request.head = buf_str(&tx->up_head);
     tx->is_headed = tx->has_failed = false;
     tx->is_exchanging = true;
     exchange_start(&tx->x, tx->proxy->upstream, &request);
+    return true;
 }
 
 /* What the access line says of the origin: the first exchange's, whatever is resumed later. */
@@ -70,8 +91,12 @@ void tx_end_exchange(struct tx *tx, bool keep)
 
 enum tx_result step_send(struct tx *tx)
 {
-    start_exchange(tx, NULL);
-    return tx_go(tx, TX_HEAD);
+    bool is_first = tx->browse == NULL;
+    if (tx->route.kind == ROUTE_BROWSE && is_first && !browse_start(tx)) {
+        fault_set(&tx->fault, FAULT_NO_MEMORY, "send", NULL);
+        return tx_go(tx, TX_REPLY);
+    }
+    return tx_go(tx, start_exchange(tx, NULL) ? TX_HEAD : TX_REPLY);
 }
 
 /* The request's body goes on; true when the step has to change (and did). */
@@ -100,13 +125,13 @@ static void begin_response(struct tx *tx)
     bool is_read = tx->is_up_ended && tx->up_pending == 0;
     if (framing == DOWN_UNTIL_CLOSE || !is_read || tx->proxy->is_draining)
         tx->keep_alive = false;
-    if (!route_is_registry(tx->route.kind))
-        resume_init(&tx->resume, &tx->head, &tx->x.head);
+    if (!route_is_registry(tx->to->kind))
+        resume_init(&tx->resume, &tx->head, tx->to->rest, &tx->x.head);
     tx->status = (uint16_t)tx->x.head.status;
     d->is_chunked = framing == DOWN_CHUNKED;
     d->is_begun = true;
-    rewrite_response(&d->out, &tx->head, &tx->x.head, tx->route.kind, framing, tx->keep_alive,
-                     buf_str(&tx->proxy->expose));
+    rewrite_response(&d->out, &tx->head, &tx->x.head, tx->to->kind, framing, tx->keep_alive,
+                     buf_str(&tx->proxy->expose), browse_cookies(tx));
 }
 
 /* HEAD: the body goes up while the response head is awaited. */
@@ -121,6 +146,8 @@ enum tx_result step_head(struct tx *tx)
         return TX_MORE;
     if (tx->is_headed) {
         look(tx);
+        if (tx->browse != NULL && browse_is_redirect(tx))
+            return browse_take_redirect(tx);
         begin_response(tx);
         return tx_go(tx, TX_BODY);
     }
@@ -146,9 +173,8 @@ static enum tx_result resume_or_cut(struct tx *tx)
     }
     metric_add(METRIC_UPSTREAM_RESUMES, 1);
     if (tx->resume.n_barren == 0)
-        start_exchange(tx, &tx->plan);
-    else
-        io_timer_arm(tx->proxy->loop, &tx->pause, TX_RESUME_PAUSE_MS << tx->resume.n_barren);
+        return tx_go(tx, start_exchange(tx, &tx->plan) ? TX_RESUME : TX_CUT);
+    io_timer_arm(tx->proxy->loop, &tx->pause, TX_RESUME_PAUSE_MS << tx->resume.n_barren);
     return tx_go(tx, TX_RESUME);
 }
 
@@ -218,6 +244,7 @@ void tx_on_exchange(struct exchange *x, enum exchange_event e)
 void tx_on_pause(struct io_timer *t)
 {
     struct tx *tx = LIST_ENTRY(t, struct tx, pause);
-    start_exchange(tx, &tx->plan);
+    if (!start_exchange(tx, &tx->plan))
+        tx_go(tx, TX_CUT);
     tx_run(tx);
 }

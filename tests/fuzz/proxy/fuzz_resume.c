@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         !read_response(&in, &response))
         return 0;
     check_content_range(http_value(&response, HTTP_F_CONTENT_RANGE));
-    resume_init(&r, &request, &response);
+    resume_init(&r, &request, request.target, &response);
     if (!r.is_possible)
         return 0;
     uint64_t sent = r.last - r.first;

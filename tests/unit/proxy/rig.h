@@ -1,7 +1,7 @@
 #pragma once
 /*
  * A whole proxy between a scripted origin (upstream/rig.h) and clients on socket pairs, in one
- * loop. Its S3 host is "s3.test", plain HTTP.
+ * loop. Its S3 host is "s3.test", plain HTTP; the registry is the same origin.
  */
 #include "../upstream/rig.h"
 #include "obs/log.h"
@@ -35,7 +35,7 @@ static inline struct px *px_new(uint64_t max_connections, uint64_t max_per_clien
     static char *const settings[] = { aws, servers, hosts };
     struct px *p = calloc(1, sizeof *p);
     struct fault f = { 0 };
-    p->rig = rig_new("127.0.0.1 s3.test\n", settings);
+    p->rig = rig_new("127.0.0.1 s3.test registry.test\n", settings);
     p->rig->conf->body_timeout_ms = SIDE_TIMEOUT_MS;
     p->rig->conf->head_timeout_ms = SIDE_TIMEOUT_MS;
     p->limits = limits_new(max_connections, max_per_client);
@@ -62,6 +62,7 @@ static inline void px_serve(struct px *p, const struct act *acts)
     TURN_UNTIL(r, upstream_count(r->up).n_idle == 0);
     origin_open(r, &r->origin, "127.0.0.1", 0, false, acts);
     r->conf->allow_hosts.v[0].port = addr_port(&r->origin.listener.local);
+    r->conf->registry.port = addr_port(&r->origin.listener.local);
 }
 
 static inline void side_open_from(struct px *p, struct side *s, const char *ip,

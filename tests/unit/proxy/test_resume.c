@@ -62,7 +62,7 @@ static void test_what_can_be_resumed(void **state)
         read_request(rows[i].request, &request);
         read_response(rows[i].response, request.method, &response);
         struct resume_plan plan;
-        resume_init(&r, &request, &response);
+        resume_init(&r, &request, request.target, &response);
         if (resume_next(&r, 1, &plan) != rows[i].is_possible)
             fail_msg("%s: %d", rows[i].says, !rows[i].is_possible);
     }
@@ -74,7 +74,7 @@ static void begin(struct resume *r, const char *response_text)
     struct http_head response;
     read_request(plain_get, &request);
     read_response(response_text, HTTP_GET, &response);
-    resume_init(r, &request, &response);
+    resume_init(r, &request, request.target, &response);
     assert_true(r->is_possible);
 }
 

@@ -80,6 +80,87 @@ static void test_resume_asks_for_the_rest(void **state)
                       "If-Match: \"e\"\r\n\r\n");
 }
 
+static const struct route followed = {
+    .kind = ROUTE_FOLLOW,
+    .host = STR_INIT("s3.us-east-1.amazonaws.com"),
+    .rest = STR_INIT("/b/k?sig"),
+    .has_cors = true,
+};
+#define FOLLOWED_LINE(method) method " /b/k?sig HTTP/1.1\r\nHost: s3.us-east-1.amazonaws.com\r\n"
+
+static void test_what_goes_where_a_redirect_leads(void **state)
+{
+    struct http_head head;
+    struct buf out;
+    buf_init(&out, 4096);
+    read_request(
+        "PUT /browse/x HTTP/1.1\r\nHost: proxy\r\nRange: bytes=0-1\r\nIf-Match: \"a\"\r\n"
+        "IF-NONE-MATCH: *\r\nif-modified-since: d\r\nIf-Unmodified-Since: d\r\nIf-Range: r\r\n"
+        "Accept: a\r\naccept-language: l\r\nAccept-Encoding: gzip\r\nUser-Agent: u\r\n"
+        "Content-Type: t\r\nContent-MD5: m\r\ncontent-encoding: e\r\nContent-Length: 7\r\n"
+        "Cookie: c=1\r\nAuthorization: Bearer t\r\nOrigin: o\r\nReferer: r\r\nX-Amz-Date: d\r\n"
+        "x-amz-copy-source: /b/k\r\nAcceptable: x\r\nContents: x\r\nIf: x\r\nRanges: x\r\n"
+        "User-Agents: x\r\nX-Forwarded-For: 1.2.3.4\r\nExpect: 100-continue\r\nTE: trailers\r\n"
+        "Access-Control-Request-Method: PUT\r\nConnection: If-Hop, Content-Hop\r\nIf-Hop: 1\r\n"
+        "Content-Hop: 1\r\nTrailer: t\r\nCache-Control: c\r\nProxy-Authorization: p\r\n\r\n",
+        &head);
+    rewrite_followed(&out, &head, &followed, 7, NULL);
+    assert_text(&out,
+                FOLLOWED_LINE(
+                    "PUT") "Range: bytes=0-1\r\nIf-Match: \"a\"\r\n"
+                           "IF-NONE-MATCH: *\r\nif-modified-since: d\r\nIf-Unmodified-Since: d\r\n"
+                           "If-Range: r\r\nAccept: a\r\naccept-language: l\r\n"
+                           "Accept-Encoding: gzip\r\nUser-Agent: u\r\nContent-Type: t\r\n"
+                           "Content-MD5: m\r\ncontent-encoding: e\r\nContent-Length: 7\r\n\r\n");
+}
+
+static void test_lengths_where_a_redirect_leads(void **state)
+{
+    static const struct {
+        const char *request, *expected;
+        uint64_t n;
+    } rows[] = {
+        { "POST /browse/x HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n",
+          FOLLOWED_LINE("POST") "Content-Length: 1048576\r\n\r\n", 1048576 },
+        { "POST /browse/x HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n",
+          FOLLOWED_LINE("POST") "Content-Length: 0\r\n\r\n", 0 },
+        { "POST /browse/x HTTP/1.1\r\nHost: p\r\nContent-Length: 0\r\n\r\n",
+          FOLLOWED_LINE("POST") "Content-Length: 0\r\n\r\n", 0 },
+        { "GET /browse/x HTTP/1.1\r\nHost: p\r\n\r\n", FOLLOWED_LINE("GET") "\r\n", 0 },
+    };
+    struct resume_plan plan = { .from = 10, .to = 99, .etag = STR("\"e\"") };
+    struct http_head head;
+    struct buf out;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        buf_init(&out, 4096);
+        read_request(rows[i].request, &head);
+        rewrite_followed(&out, &head, &followed, rows[i].n, NULL);
+        assert_text(&out, rows[i].expected);
+    }
+    buf_init(&out, 4096);
+    read_request("GET /x HTTP/1.1\r\nHost: p\r\nRange: bytes=0-99\r\nIf-Range: \"q\"\r\n"
+                 "If-None-Match: \"n\"\r\nAuthorization: x\r\nAccept: a\r\n\r\n",
+                 &head);
+    rewrite_followed(&out, &head, &followed, 0, &plan);
+    assert_text(&out, FOLLOWED_LINE("GET") "If-None-Match: \"n\"\r\nAccept: a\r\n"
+                                           "Range: bytes=10-99\r\nIf-Match: \"e\"\r\n\r\n");
+}
+
+static void test_cookies_of_a_redirect_go_with_the_response(void **state)
+{
+    struct http_head request, response;
+    struct buf out;
+    buf_init(&out, 4096);
+    read_request("GET /browse/x HTTP/1.1\r\nHost: p\r\n\r\n", &request);
+    read_response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nAccess-Control-Allow-Origin: x\r\n\r\n",
+                  HTTP_GET, &response);
+    rewrite_response(&out, &request, &response, ROUTE_FOLLOW, rewrite_framing(&request, &response),
+                     true, STR("ETag"), STR("Set-Cookie: a=1\r\n"));
+    assert_text(&out, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: a=1\r\n"
+                      "Access-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 3000\r\n"
+                      "Access-Control-Expose-Headers: ETag\r\n\r\n");
+}
+
 static void test_response_gets_our_cors(void **state)
 {
     struct http_head request, response;
@@ -96,7 +177,7 @@ static void test_response_gets_our_cors(void **state)
         "Connection: close\r\nServer: AmazonS3\r\n\r\n",
         HTTP_GET, &response);
     rewrite_response(&out, &request, &response, ROUTE_S3, rewrite_framing(&request, &response),
-                     true, STR("ETag, x"));
+                     true, STR("ETag, x"), STR(""));
     assert_text(&out,
                 "HTTP/1.1 206 Partial Content\r\nETag: \"e\"\r\nContent-Length: 5\r\n"
                 "Server: AmazonS3\r\nAccess-Control-Allow-Origin: *\r\n"
@@ -114,7 +195,7 @@ static void test_204_has_no_length(void **state)
     read_response("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nServer: s\r\n\r\n", HTTP_DELETE,
                   &response);
     rewrite_response(&out, &request, &response, ROUTE_S3, rewrite_framing(&request, &response),
-                     true, STR("ETag"));
+                     true, STR("ETag"), STR(""));
     assert_text(&out,
                 "HTTP/1.1 204 No Content\r\nServer: s\r\nAccess-Control-Allow-Origin: *\r\n"
                 "Access-Control-Max-Age: 3000\r\nAccess-Control-Expose-Headers: ETag\r\n\r\n");
@@ -183,6 +264,9 @@ int main(void)
         cmocka_unit_test(test_target_without_slash_gets_one),
         cmocka_unit_test(test_chunked_body_stays_chunked),
         cmocka_unit_test(test_resume_asks_for_the_rest),
+        cmocka_unit_test(test_what_goes_where_a_redirect_leads),
+        cmocka_unit_test(test_lengths_where_a_redirect_leads),
+        cmocka_unit_test(test_cookies_of_a_redirect_go_with_the_response),
         cmocka_unit_test(test_response_gets_our_cors),
         cmocka_unit_test(test_204_has_no_length),
         cmocka_unit_test(test_unknown_length_by_version),

@@ -219,6 +219,132 @@ static void test_expectations(void **state)
     conf_free(conf);
 }
 
+/* What follows HOST in "https://HOST..." of a Location, and what would be asked for. */
+static void check_location(const struct conf *conf, const char *says, const char *location,
+                           enum fault_kind fault, const char *host, const char *rest)
+{
+    struct http_head head;
+    struct route r;
+    struct fault f = { .kind = FAULT_NONE };
+    read_request("GET /browse/x HTTP/1.1\r\nHost: p\r\n\r\n", &head);
+    bool is_followed = route_redirect(conf, &head, str_from_c(location), &r, &f);
+    if (f.kind != fault || is_followed != (fault == FAULT_NONE))
+        fail_msg("%s: %s: %s %s", says, location, fault_row(f.kind)->name, f.detail);
+    if (strstr(f.detail, "SECRET") != NULL)
+        fail_msg("%s: %s", location, f.detail);
+    assert_true(r.has_cors);
+    assert_int_equal(r.kind, is_followed ? ROUTE_FOLLOW : ROUTE_REFUSED);
+    if (is_followed && (!str_eq(r.host, str_from_c(host)) || !str_eq(r.rest, str_from_c(rest))))
+        fail_msg("%s: %.*s %.*s", says, STR_ARG(r.host), STR_ARG(r.rest));
+}
+
+static void test_redirects(void **state)
+{
+    static const struct {
+        const char *says, *location;
+        enum fault_kind fault;
+        const char *host, *rest;
+    } rows[] = {
+        { "object", "https://" S3 "/b/k?X=1", FAULT_NONE, S3, "/b/k?X=1" },
+        { "raw", "https://" S3 "/b//a/../%2F+%zz'\"[\\\xc3\xa4@:?@:%", FAULT_NONE, S3,
+          "/b//a/../%2F+%zz'\"[\\\xc3\xa4@:?@:%" },
+        { "scheme in any case", "hTTps://" S3 "/b/k", FAULT_NONE, S3, "/b/k" },
+        { "host's case is kept", "https://S3.us-east-1.AMAZONAWS.com/b/k", FAULT_NONE,
+          "S3.us-east-1.AMAZONAWS.com", "/b/k" },
+        { "443 is dropped", "https://" S3 ":443/b/k", FAULT_NONE, S3, "/b/k" },
+        { "empty port", "https://" S3 ":/b/k", FAULT_NONE, S3, "/b/k" },
+        { "fragment", "https://" S3 "/b/k?a#SECRET?b", FAULT_NONE, S3, "/b/k?a" },
+        { "fragment at once", "https://" S3 "#/b/k", FAULT_NONE, S3, "" },
+        { "no path", "https://" S3, FAULT_NONE, S3, "" },
+        { "no path, query", "https://" S3 "?list", FAULT_NONE, S3, "?list" },
+        { "other port", "https://" S3 ":8443/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "http's port", "https://" S3 ":80/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "zeros in the port", "https://" S3 ":0443/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "large port", "https://" S3 ":65979/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "no number", "https://" S3 ":+443/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "two ports", "https://" S3 ":443:443/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "http", "http://" S3 "/b/k?SECRET", FAULT_REDIRECT, NULL, NULL },
+        { "http on 443", "http://" S3 ":443/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "other scheme", "s3://b/k", FAULT_REDIRECT, NULL, NULL },
+        { "no slashes", "https:" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "backslashes", "https:\\\\" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "three slashes", "https:///" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "no host", "https://?x", FAULT_REDIRECT, NULL, NULL },
+        { "empty", "", FAULT_REDIRECT, NULL, NULL },
+        { "relative", "/b/k?SECRET", FAULT_REDIRECT, NULL, NULL },
+        { "network path", "//" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "network path with a password", "//u:SECRET@" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "this proxy's own form", "/" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "userinfo", "https://u:SECRET@" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "empty userinfo", "https://@" S3 "/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "S3 as userinfo", "https://" S3 "@evil.test/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "foreign", "https://evil.test/" S3 "/b/k?SECRET", FAULT_REDIRECT, NULL, NULL },
+        { "suffix only", "https://" S3 ".evil.test/k", FAULT_REDIRECT, NULL, NULL },
+        { "backslash host", "https://evil.test\\." S3 "/k", FAULT_REDIRECT, NULL, NULL },
+        { "escaped", "https://evil.test%2F." S3 "/k", FAULT_REDIRECT, NULL, NULL },
+        { "trailing dot", "https://" S3 "./b/k", FAULT_REDIRECT, NULL, NULL },
+        { "address", "https://169.254.169.254/latest", FAULT_REDIRECT, NULL, NULL },
+        { "IPv6", "https://[::1]/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "other service", "https://sts.us-east-1.amazonaws.com/", FAULT_REDIRECT, NULL, NULL },
+        { "space", "https://" S3 "/b/k SECRET", FAULT_REDIRECT, NULL, NULL },
+        { "tab", "https://" S3 "/b/\tk", FAULT_REDIRECT, NULL, NULL },
+        { "DEL", "https://" S3 "/b/\x7fk", FAULT_REDIRECT, NULL, NULL },
+        { "control character in the fragment", "https://" S3 "/b/k#\x01", FAULT_REDIRECT, NULL,
+          NULL },
+        { "denied bucket", "https://" S3 "/secret/k?SECRET", FAULT_BUCKET_DENIED, NULL, NULL },
+        { "denied virtual host", "https://other." S3 "/b/k", FAULT_BUCKET_DENIED, NULL, NULL },
+        { "virtual host", "https://data." S3 "/k", FAULT_NONE, "data." S3, "/k" },
+        { "plain rule", "http://minio.test/b/k", FAULT_NONE, "minio.test", "/b/k" },
+        { "its port", "http://minio.test:9000/b/k", FAULT_NONE, "minio.test:9000", "/b/k" },
+        { "http's port is dropped", "http://minio.test:80/b/k", FAULT_NONE, "minio.test", "/b/k" },
+        { "https to a plain rule", "https://minio.test/b/k", FAULT_NONE, "minio.test", "/b/k" },
+        { "not its port", "http://minio.test:9001/b/k", FAULT_REDIRECT, NULL, NULL },
+        { "TLS rule", "https://ceph.test:8443/b/k", FAULT_NONE, "ceph.test:8443", "/b/k" },
+        { "http to a TLS rule", "http://ceph.test:8443/b/k", FAULT_REDIRECT, NULL, NULL },
+    };
+    struct conf *conf =
+        load((const char *[]){ "PENSTOCK_ALLOW_BUCKETS=b,data",
+                               "PENSTOCK_ALLOW_HOSTS=minio.test:9000=http,ceph.test:8443", NULL });
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].rest == NULL || rows[i].rest[0] == '/') /* else there is no bucket */
+            check_location(conf, rows[i].says, rows[i].location, rows[i].fault, rows[i].host,
+                           rows[i].rest);
+    conf_free(conf);
+    conf = load((const char *[]){ NULL });
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].fault == FAULT_NONE && strstr(rows[i].location, ".test") == NULL)
+            check_location(conf, rows[i].says, rows[i].location, rows[i].fault, rows[i].host,
+                           rows[i].rest);
+    conf_free(conf);
+}
+
+static void test_where_a_redirect_dials(void **state)
+{
+    static const struct {
+        const char *location;
+        uint16_t port;
+        enum conf_scheme scheme;
+    } rows[] = {
+        { "https://" S3 "/b/k", 443, CONF_HTTPS },
+        { "http://minio.test/b/k", 9000, CONF_HTTP },
+        { "https://minio.test:443/b/k", 9000, CONF_HTTP },
+        { "https://ceph.test/b/k", 8443, CONF_HTTPS },
+    };
+    struct conf *conf =
+        load((const char *[]){ "PENSTOCK_ALLOW_HOSTS=minio.test:9000=http,ceph.test:8443", NULL });
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct http_head head;
+        struct route r;
+        struct fault f = { .kind = FAULT_NONE };
+        read_request("GET /browse/x HTTP/1.1\r\nHost: p\r\n\r\n", &head);
+        assert_true(route_redirect(conf, &head, str_from_c(rows[i].location), &r, &f));
+        assert_int_equal(r.origin.port, rows[i].port);
+        assert_int_equal(r.origin.scheme, rows[i].scheme);
+        assert_int_equal(r.origin.policy, DNS_POLICY_S3);
+    }
+    conf_free(conf);
+}
+
 /* The access log shows a fault's detail. */
 static void test_faults_hold_no_secrets(void **state)
 {
@@ -269,6 +395,8 @@ int main(void)
         cmocka_unit_test(test_copy_source_is_no_way_around),
         cmocka_unit_test(test_allowed_hosts),
         cmocka_unit_test(test_expectations),
+        cmocka_unit_test(test_redirects),
+        cmocka_unit_test(test_where_a_redirect_dials),
         cmocka_unit_test(test_faults_hold_no_secrets),
         cmocka_unit_test(test_admin_port),
     };
