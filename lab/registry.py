@@ -79,14 +79,14 @@ class Registry(http.Server):
 
     COOKIE = "browse"
 
-    def __init__(self, host, ip, port=80):
+    def __init__(self, host, ip, port=80, context=None):
         self.archives = {}
         self.sessions = {}
         self.pages = {}
         self.cookies = set()
         self.cookie_attributes = "Path=/browse; HttpOnly"
         self.reset_hooks()
-        super().__init__(host, ip, port)
+        super().__init__(host, ip, port, context)
 
     def reset_hooks(self):
         self.requests = []
@@ -104,6 +104,8 @@ class Registry(http.Server):
         while head := wire.head():
             request = http.Request(head, number)
             self.requests.append(request)
+            if "100-continue" in (request.headers.get("expect") or ""):
+                wire.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             for _ in request.pieces(wire):
                 pass
             if self.respond and self.respond(request, wire):
