@@ -3,6 +3,7 @@
 #include "codec/escape.h"
 #include "obs/log.h"
 #include "proxy/browse.h"
+#include "proxy/zip_download.h"
 
 enum { FOLLOWED_PATH_BYTES = 2048 };
 
@@ -110,6 +111,15 @@ static void put_upstream(struct buf *b, const struct tx *tx)
         put_text(b, STR(",\"x_amz_request_id\":"), str_from_c(tx->seen.request_id));
 }
 
+static void put_archive(struct buf *b, const struct zip_download *d)
+{
+    struct zip_counts n = zip_download_count(d);
+    put_u64(b, STR(",\"entries\":"), n.n_entries);
+    put_u64(b, STR(",\"parts\":"), n.n_parts);
+    if (n.n_tries > 0)
+        put_u64(b, STR(",\"part_tries\":"), n.n_tries);
+}
+
 void access_log_write(struct tx *tx)
 {
     struct buf *b = &tx->proxy->line;
@@ -125,6 +135,8 @@ void access_log_write(struct tx *tx)
     put_u64(b, STR(",\"bytes_in\":"), tx->up_bytes);
     put_u64(b, STR(",\"bytes_out\":"), tx->down.body_bytes);
     put_upstream(b, tx);
+    if (tx->zip != NULL)
+        put_archive(b, tx->zip);
     put_ms(b, STR(",\"total_ms\":"), io_now_us() - tx->started_us);
     put_text(b, STR(",\"end\":"),
              str_from_c(tx->fault.kind == FAULT_NONE ? "ok" : fault_row(tx->fault.kind)->name));

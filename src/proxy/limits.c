@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <uv.h>
@@ -18,6 +19,7 @@ struct limits_client {
 struct limits {
     uv_mutex_t lock;
     uint64_t max, max_per_client, n;
+    _Atomic uint64_t ahead_bytes;
     struct hash_key key;
     struct list buckets[LIMITS_BUCKETS];
 };
@@ -129,4 +131,25 @@ uint64_t limits_n(struct limits *l)
     uint64_t n = l->n;
     uv_mutex_unlock(&l->lock);
     return n;
+}
+
+bool limits_hold_ahead(struct limits *l, uint64_t n_bytes, uint64_t max_bytes)
+{
+    uint64_t held = atomic_load_explicit(&l->ahead_bytes, memory_order_relaxed);
+    do {
+        if (n_bytes > max_bytes || held > max_bytes - n_bytes)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&l->ahead_bytes, &held, held + n_bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+void limits_release_ahead(struct limits *l, uint64_t n_bytes)
+{
+    atomic_fetch_sub_explicit(&l->ahead_bytes, n_bytes, memory_order_relaxed);
+}
+
+uint64_t limits_n_ahead(struct limits *l)
+{
+    return atomic_load_explicit(&l->ahead_bytes, memory_order_relaxed);
 }

@@ -1,7 +1,8 @@
 #pragma once
 /*
- * How many client connections the process holds, in all and by client address. Shared by the
- * workers; a mutex inside, taken once when a connection opens and once when it closes.
+ * How many client connections the process holds, in all and by client address, and how much memory
+ * its archives' parts that were fetched ahead. Shared by the workers; a mutex inside, taken once
+ * when a connection opens and once when it closes.
  */
 #include "codec/addr.h"
 
@@ -23,3 +24,8 @@ enum limits_verdict {
 enum limits_verdict limits_take(struct limits *l, const struct addr *peer, bool *is_counted);
 void limits_give(struct limits *l, const struct addr *peer, bool is_counted);
 uint64_t limits_n(struct limits *l);
+
+/* Memory for parts that are fetched ahead: false when max_bytes in all would be exceeded. */
+bool limits_hold_ahead(struct limits *l, uint64_t n_bytes, uint64_t max_bytes);
+void limits_release_ahead(struct limits *l, uint64_t n_bytes);
+uint64_t limits_n_ahead(struct limits *l);

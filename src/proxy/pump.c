@@ -175,7 +175,7 @@ static void wait_for_write(struct tx *tx)
  * down.out, then data. *data_n is how much of data went. The chunk framing is in down.out before
  * data is offered, so a short write leaves nothing to be remembered but two counters.
  */
-static enum pump_result send_down(struct tx *tx, struct str data, size_t *data_n)
+enum pump_result pump_send(struct tx *tx, struct str data, size_t *data_n)
 {
     struct down *d = &tx->down;
     struct iovec v[2];
@@ -215,10 +215,16 @@ static enum pump_result send_down(struct tx *tx, struct str data, size_t *data_n
     return PUMP_DONE;
 }
 
+enum pump_result pump_yield(struct tx *tx)
+{
+    wait_for_write(tx);
+    return PUMP_WAIT;
+}
+
 enum pump_result pump_flush(struct tx *tx)
 {
     size_t n;
-    return send_down(tx, STR(""), &n);
+    return pump_send(tx, STR(""), &n);
 }
 
 /* Announces the next chunk; the CR LF behind the one before goes in front. */
@@ -251,7 +257,7 @@ static enum pump_result relay(struct tx *tx, struct str data)
             begin_chunk(d, data.n);
         data = str_first(data, d->chunk_left);
     }
-    enum pump_result r = send_down(tx, data, &n);
+    enum pump_result r = pump_send(tx, data, &n);
     if (d->is_chunked)
         d->chunk_left -= n;
     if (n > 0)
@@ -269,11 +275,8 @@ enum pump_result pump_down(struct tx *tx)
             enum pump_result sent = relay(tx, data);
             if (sent != PUMP_DONE)
                 return sent;
-            if (turn >= TX_TURN_BLOCKS) {
-                /* Others get their turn: the client's socket, if it has room, wakes us again. */
-                wait_for_write(tx);
-                return PUMP_WAIT;
-            }
+            if (turn >= TX_TURN_BLOCKS)
+                return pump_yield(tx);
         } else if (r == IO_AGAIN) {
             enum pump_result sent = pump_flush(tx);
             return sent == PUMP_DONE ? PUMP_WAIT : sent;

@@ -22,5 +22,9 @@ enum pump_result pump_discard(struct tx *tx);
 
 /* What is in down.out. DONE when it is empty. */
 enum pump_result pump_flush(struct tx *tx);
+/* What is in down.out, then data, of which *data_n bytes went. DONE when all did. */
+enum pump_result pump_send(struct tx *tx, struct str data, size_t *data_n);
+/* Others get their turn: the client's socket, if it has room, wakes us again. */
+enum pump_result pump_yield(struct tx *tx);
 /* The response's body, and what is in down.out before it. */
 enum pump_result pump_down(struct tx *tx);

@@ -16,10 +16,11 @@ static void write_request_line(struct buf *out, const struct http_head *request,
     buf_append(out, STR("\r\n"));
 }
 
-/* Whom a head is written for, and whether it asks for the rest of a body. */
+/* What a head's fields are judged by. */
 struct reader {
     enum route_kind kind;
-    bool is_resume;
+    bool is_resume;     /* a request for the rest of a body */
+    bool is_no_archive; /* a response whose X-Archive- fields mean nothing */
 };
 
 /* What passes goes in runs: between two fields that stay here nothing is looked at twice. */
@@ -125,7 +126,8 @@ enum down_framing rewrite_framing(const struct http_head *request, const struct 
 static bool response_field_stays_here(const struct http_field *field, struct reader r)
 {
     if (route_is_registry(r.kind))
-        return field->is_hop;
+        return field->is_hop ||
+               (r.is_no_archive && str_eq_nocase(str_first(field->name, 10), STR("X-Archive-")));
     return field->is_hop || cors_is_ours(field->id);
 }
 
@@ -144,7 +146,9 @@ void rewrite_response(struct buf *out, const struct http_head *request,
                       struct str more)
 {
     write_status_line(out, response);
-    copy_fields(out, response, response_field_stays_here, (struct reader){ .kind = kind });
+    struct reader reader = { .kind = kind,
+                             .is_no_archive = kind == ROUTE_ZIP && response->status / 100 != 2 };
+    copy_fields(out, response, response_field_stays_here, reader);
     if (framing == DOWN_CHUNKED)
         buf_append(out, STR("Transfer-Encoding: chunked\r\n"));
     buf_append(out, more);

@@ -7,6 +7,7 @@
 #include "proxy/limits.h"
 #include "proxy/pump.h"
 #include "proxy/reply.h"
+#include "proxy/zip_download.h"
 
 #include <stdlib.h>
 
@@ -229,6 +230,18 @@ static enum tx_result step_reply(struct tx *tx)
     }
 }
 
+/* The records that did not go any more are not counted; the line tells of what went. */
+static void end_archive(struct tx *tx)
+{
+    struct down *d = &tx->down;
+    uint64_t unsent = d->out.n - d->out_sent;
+    if (tx->zip != NULL && d->is_begun)
+        d->body_bytes -= unsent < d->body_bytes ? unsent : d->body_bytes;
+    access_log_write(tx);
+    zip_download_free(tx->zip);
+    tx->zip = NULL;
+}
+
 /* What all ends share. The client's connection goes its own way afterwards. */
 static struct client *finish(struct tx *tx, bool keep_exchange)
 {
@@ -237,7 +250,7 @@ static struct client *finish(struct tx *tx, bool keep_exchange)
     if (tx->route.kind == ROUTE_PAGE)
         end_page(tx);
     io_timer_disarm(tx->proxy->loop, &tx->pause);
-    access_log_write(tx);
+    end_archive(tx);
     browse_free(tx);
     metric_sub(METRIC_REQUESTS_OPEN, 1);
     metric_response(tx->status);
@@ -277,10 +290,11 @@ static enum tx_result step_finish(struct tx *tx)
 }
 
 static enum tx_result (*const steps[N_TX_STEPS])(struct tx *) = {
-    [TX_ROUTE] = step_route,   [TX_PAGE] = step_page,     [TX_REPLY] = step_reply,
-    [TX_SEND] = step_send,     [TX_HEAD] = step_head,     [TX_BODY] = step_body,
-    [TX_RESUME] = step_resume, [TX_CUT] = step_cut,       [TX_GONE] = step_gone,
-    [TX_FINISH] = step_finish, [TX_FOLLOW] = step_follow,
+    [TX_ROUTE] = step_route,     [TX_PAGE] = step_page,     [TX_REPLY] = step_reply,
+    [TX_SEND] = step_send,       [TX_HEAD] = step_head,     [TX_BODY] = step_body,
+    [TX_RESUME] = step_resume,   [TX_FOLLOW] = step_follow, [TX_LIST] = step_list,
+    [TX_ARCHIVE] = step_archive, [TX_CUT] = step_cut,       [TX_GONE] = step_gone,
+    [TX_FINISH] = step_finish,
 };
 
 /* The transaction may be gone when this returns. */

@@ -18,17 +18,19 @@ enum {
 };
 
 enum tx_step {
-    TX_ROUTE,  /* which backend, may it */
-    TX_PAGE,   /* a page of the admin port is being made */
-    TX_REPLY,  /* an answer of our own goes out */
-    TX_SEND,   /* the exchange starts */
-    TX_HEAD,   /* the body goes up, the response head is awaited */
-    TX_BODY,   /* the response goes down */
-    TX_FOLLOW, /* the registry redirects to S3: what S3 must get is gathered */
-    TX_RESUME, /* the connection died inside the body: the rest is being fetched */
-    TX_CUT,    /* the client must see that its response is not whole */
-    TX_GONE,   /* the client left */
-    TX_FINISH, /* all said */
+    TX_ROUTE,   /* which backend, may it */
+    TX_PAGE,    /* a page of the admin port is being made */
+    TX_REPLY,   /* an answer of our own goes out */
+    TX_SEND,    /* the exchange starts */
+    TX_HEAD,    /* the body goes up, the response head is awaited */
+    TX_BODY,    /* the response goes down */
+    TX_FOLLOW,  /* the registry redirects to S3: what S3 must get is gathered */
+    TX_RESUME,  /* the connection died inside the body: the rest is being fetched */
+    TX_LIST,    /* the registry's list of an archive's files comes in */
+    TX_ARCHIVE, /* the archive goes down */
+    TX_CUT,     /* the client must see that its response is not whole */
+    TX_GONE,    /* the client left */
+    TX_FINISH,  /* all said */
     N_TX_STEPS
 };
 
@@ -79,11 +81,12 @@ struct tx {
     struct exchange x;
     struct down down;
     struct resume resume;
-    struct resume_plan plan; /* of the resume under way */
-    struct page page;        /* of the admin port */
-    bool is_paging;          /* it was started and is not whole */
-    struct io_timer pause;   /* before the next try to resume */
-    struct tx_summary {      /* of the first exchange with whom it speaks to, for the access line */
+    struct resume_plan plan;  /* of the resume under way */
+    struct zip_download *zip; /* with LIST and ARCHIVE; else NULL */
+    struct page page;         /* of the admin port */
+    bool is_paging;           /* it was started and is not whole */
+    struct io_timer pause;    /* before the next try to resume */
+    struct tx_summary { /* of the first exchange with whom it speaks to, for the access line */
         struct exchange_timing timing;
         struct addr addr;
         bool is_reused, is_resumed;
@@ -92,6 +95,12 @@ struct tx {
         char dns[FAULT_DETAIL_BYTES / 2]; /* the way to the address, where it was a detour */
     } seen;
 };
+
+/* Another request may follow on the client's connection. */
+static inline bool tx_body_was_read(const struct tx *tx)
+{
+    return tx->is_up_ended && tx->up_pending == 0;
+}
 
 /* Of the request, in bytes; more is 413. */
 static inline uint64_t tx_max_body(const struct tx *tx)

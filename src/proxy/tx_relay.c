@@ -2,6 +2,7 @@
 #include "proxy/pump.h"
 #include "proxy/rewrite.h"
 #include "proxy/tx_step.h"
+#include "proxy/zip_download.h"
 
 #include "obs/metrics.h"
 
@@ -99,8 +100,7 @@ enum tx_result step_send(struct tx *tx)
     return tx_go(tx, start_exchange(tx, NULL) ? TX_HEAD : TX_REPLY);
 }
 
-/* The request's body goes on; true when the step has to change (and did). */
-static bool pump_up_or_go(struct tx *tx)
+bool tx_pump_up_or_go(struct tx *tx)
 {
     if (tx->is_up_ended && (tx->is_up_told || tx->head.framing == HTTP_NO_BODY))
         return false;
@@ -122,8 +122,7 @@ static void begin_response(struct tx *tx)
 {
     struct down *d = &tx->down;
     enum down_framing framing = rewrite_framing(&tx->head, &tx->x.head);
-    bool is_read = tx->is_up_ended && tx->up_pending == 0;
-    if (framing == DOWN_UNTIL_CLOSE || !is_read || tx->proxy->is_draining)
+    if (framing == DOWN_UNTIL_CLOSE || !tx_body_was_read(tx) || tx->proxy->is_draining)
         tx->keep_alive = false;
     if (!route_is_registry(tx->to->kind))
         resume_init(&tx->resume, &tx->head, tx->to->rest, &tx->x.head);
@@ -142,12 +141,14 @@ enum tx_result step_head(struct tx *tx)
         tx_end_exchange(tx, false);
         return tx_go(tx, TX_REPLY);
     }
-    if (pump_up_or_go(tx))
+    if (tx_pump_up_or_go(tx))
         return TX_MORE;
     if (tx->is_headed) {
         look(tx);
         if (tx->browse != NULL && browse_is_redirect(tx))
             return browse_take_redirect(tx);
+        if (tx->route.kind == ROUTE_ZIP && zip_download_is_list(&tx->x.head))
+            return zip_download_begin(tx);
         begin_response(tx);
         return tx_go(tx, TX_BODY);
     }
@@ -181,7 +182,7 @@ static enum tx_result resume_or_cut(struct tx *tx)
 /* BODY: the response goes down; a request body that is not at its end goes on up. */
 enum tx_result step_body(struct tx *tx)
 {
-    if (pump_up_or_go(tx))
+    if (tx_pump_up_or_go(tx))
         return TX_MORE;
     switch (pump_down(tx)) {
     case PUMP_DONE:
