@@ -54,7 +54,7 @@ class Archive:
 class Session:
     """/browse/SESSION/PATH is sent on to location + PATH + query, where the client has the cookie."""
 
-    location: str  # https://HOST/PREFIX
+    location: object  # https://HOST/PREFIX, or a function of PATH that gives the whole URL
     query: str = "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=900&X-Amz-Signature=0123abcd"
     status: int = 302
     needs_cookie: bool = True
@@ -161,8 +161,8 @@ class Registry(http.Server):
         elif session.needs_cookie and not self._has_cookie(request):
             send(wire, request, 403, b"the cookie is missing")
         else:
-            send(wire, request, session.status, b"", ("Location", session.location + rest + session.query),
-                 *session.headers)
+            whole = session.location(rest) if callable(session.location) else session.location + rest + session.query
+            send(wire, request, session.status, b"", ("Location", whole), *session.headers)
 
     def _has_cookie(self, request):
         pairs = "; ".join(request.headers.all("cookie")).split("; ")
