@@ -25,7 +25,8 @@ def entry(content, location, name, crc=KNOWN):
     else:
         size, crc = content.size, content.crc if crc == KNOWN else crc
     name = name.encode() if isinstance(name, str) else name
-    return b"%s %d %s %s\r\n" % (b"-" if crc is None else b"%08x" % crc, size, location.encode("latin-1"), name)
+    location = location.encode() if isinstance(location, str) else location
+    return b"%s %d %s %s\r\n" % (b"-" if crc is None else b"%08x" % crc, size, location, name)
 
 
 def directory(name):

@@ -12,6 +12,9 @@
 /* Records are gathered up to this before they are sent alone; the next one still fits. */
 enum { RECORDS_BYTES = 48 * 1024 };
 
+/* Pieces that have no data, passed over before others get their turn: a few milliseconds. */
+enum { WALK_TURN_PIECES = 32 * 1024 };
+
 /* A walk over the windows of the reply: the output's, and that of the fetching ahead of it. */
 struct walk {
     unsigned window;
@@ -28,7 +31,7 @@ struct zip_download {
     struct list parts; /* in order; the first one's turn is next, or now */
     unsigned n_parts;
     uint64_t reserved_bytes;
-    struct io_timer turn; /* the rest of a long list, after others had theirs */
+    struct io_timer turn; /* the rest of a long list, or walk, after others had theirs */
     struct zip_counts counts;
     bool is_list_whole, is_begun;
 };
@@ -64,22 +67,31 @@ static bool may_pass(const struct http_field *field)
     }
 }
 
+static bool is_listed(struct str names, struct str name)
+{
+    struct str one;
+    while (str_next(&names, ':', &one))
+        if (str_eq_nocase(str_trim(one), name))
+            return true;
+    return false;
+}
+
+/* Each field once, however often it is listed. */
 static void take_pass_headers(struct zip_download *d, const struct http_head *request,
                               struct str names)
 {
-    struct str name;
-    while (str_next(&names, ':', &name))
-        for (unsigned i = 0; i < request->n_fields; i++)
-            if (str_eq_nocase(request->fields[i].name, str_trim(name)) &&
-                may_pass(&request->fields[i]))
-                http1_copy_fields(&d->pass, request, i, i + 1);
+    for (unsigned i = 0; i < request->n_fields; i++)
+        if (may_pass(&request->fields[i]) && is_listed(names, request->fields[i].name))
+            http1_copy_fields(&d->pass, request, i, i + 1);
 }
 
 /* ---- the list ---- */
 
 static void on_turn(struct io_timer *t)
 {
-    tx_run(LIST_ENTRY(t, struct zip_download, turn)->tx);
+    struct tx *tx = LIST_ENTRY(t, struct zip_download, turn)->tx;
+    if (tx->step == TX_LIST || tx->step == TX_ARCHIVE)
+        tx_run(tx);
 }
 
 enum tx_result zip_download_begin(struct tx *tx)
@@ -169,10 +181,11 @@ enum tx_result step_list(struct tx *tx)
 
 /* ---- fetching ahead ---- */
 
-/* The next data of the walk, over the windows; END behind the last. */
+/* The next data of the walk, over the windows; END behind the last. RECORD: the rest of the way is
+ * for another turn. */
 static void next_data(struct zip_download *d, struct walk *w)
 {
-    for (;;) {
+    for (unsigned n = 0; n < WALK_TURN_PIECES; n++) {
         zip_cursor_next(&w->cursor, &d->list.layout, NULL, &w->piece);
         if (w->piece.kind == ZIP_PIECE_DATA)
             return;
@@ -263,9 +276,11 @@ static void fetch_ahead(struct zip_download *d)
     while (d->n_parts < ZIP_MAX_PARTS) {
         if (d->ahead.piece.kind != ZIP_PIECE_DATA)
             next_data(d, &d->ahead);
-        if (d->ahead.piece.kind == ZIP_PIECE_END || !start_part(d))
+        if (d->ahead.piece.kind == ZIP_PIECE_RECORD)
+            io_timer_arm(d->tx->proxy->loop, &d->turn, 0);
+        if (d->ahead.piece.kind != ZIP_PIECE_DATA || !start_part(d))
             return;
-        d->ahead.piece.kind = ZIP_PIECE_RECORD; /* it is under way */
+        d->ahead.piece.kind = ZIP_PIECE_RECORD; /* it is being fetched */
     }
 }
 
@@ -335,6 +350,8 @@ static void begin(struct zip_download *d)
 static bool may_begin(struct zip_download *d, struct tx *tx)
 {
     struct zip_part *first = leading(d);
+    if (first == NULL && d->ahead.piece.kind == ZIP_PIECE_RECORD)
+        return false;
     if (first == NULL && d->ahead.piece.kind == ZIP_PIECE_DATA)
         fault_set(&tx->fault, FAULT_NO_MEMORY, "part", NULL);
     else if (first != NULL && first->state == ZIP_PART_FAILED)
@@ -384,6 +401,8 @@ static enum pump_result send_data(struct zip_download *d, unsigned *turn)
         size_t n;
         struct zip_part *p = leading(d);
         enum io_result r = p != NULL ? zip_part_read(p, &data) : IO_FAILED;
+        if (p == NULL && d->ahead.piece.kind == ZIP_PIECE_RECORD)
+            r = IO_AGAIN; /* the walk ahead is not here yet */
         if (r == IO_EOF) {
             part_is_sent(d, p);
             return PUMP_DONE;

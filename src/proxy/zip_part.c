@@ -90,7 +90,8 @@ static void exchange_died(struct zip_part *p)
     end_exchange(p, false);
     p->n_barren = p->received > p->tried_at ? 0 : p->n_barren + 1;
     if (!may || p->n_barren >= ZIP_PART_MAX_BARREN || !can_go_on(p)) {
-        fail(p, f.kind, "%s", f.detail);
+        /* The client asked for nothing that is forbidden: it is the list that names this host. */
+        fail(p, f.kind == FAULT_ADDRESS_DENIED ? FAULT_PART_REFUSED : f.kind, "%s", f.detail);
         return;
     }
     count_try(p);
