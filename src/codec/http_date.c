@@ -119,8 +119,8 @@ bool http_date_parse(struct str value, int64_t *unix_s)
         while (*form != 0 && take_part(&rest, *form, &w))
             form++;
         if (*form == 0 && rest.n == 0 && is_possible(&w)) {
-            *unix_s = (days_before(w.year, w.month) + w.day - 1) * 86400 + w.hour * 3600 +
-                      w.minute * 60 + w.second;
+            int64_t days = days_before(w.year, w.month) + w.day - 1;
+            *unix_s = ((days * 24 + w.hour) * 60 + w.minute) * 60 + w.second;
             return true;
         }
     }
