@@ -8,7 +8,13 @@
 #include "../../unit/codec/zip_made.h"
 #include "../../unit/codec/zip_reader.h"
 
-enum { WHOLE_BYTES = 1 << 20, WINDOWS = 8, REPEATED_BYTES = 3 * ZIP_MARK_BYTES, READ_MAX = 8 };
+enum {
+    REPEATED_BYTES = 3 * ZIP_MARK_BYTES,
+    WHOLE_BYTES = 16 * 1024, /* of a list that is said once */
+    WHOLE_REPEATED_BYTES = 1024 * 1024,
+    WINDOWS = 8,
+    READ_MAX = 8,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -90,12 +96,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct buf text;
     struct zip_layout l;
     buf_init(&text, SIZE_MAX / 2);
+    bool repeats = data[0] % 16 == 1 && once.n > 0;
     do
         buf_append(&text, once);
-    while (data[0] % 16 == 1 && once.n > 0 && text.n < REPEATED_BYTES);
+    while (repeats && text.n < REPEATED_BYTES);
     if (zip_made_layout(&l, buf_str(&text))) {
         check_pieces(&l);
-        if (l.total_bytes <= WHOLE_BYTES)
+        if (l.total_bytes <= (repeats ? WHOLE_REPEATED_BYTES : WHOLE_BYTES))
             check_windows(&l, (uint64_t)data[0] << 8 | data[1]);
         check_records(&l, &(struct zip_reader){
                               .fetch = zip_made_fetch, .arg = &l, .total_bytes = l.total_bytes });

@@ -323,6 +323,8 @@ static void the_text_may_move_between_calls(void **state)
         l.text.p = moved;
         zip_cursor_next(&c, &l, &out, &p);
         if (p.kind == ZIP_PIECE_DATA) {
+            /* File a is at /h/a. */
+            assert_true(p.entry.name.n == 1 && p.entry.name.p[0] == p.entry.location.p[3]);
             zip_made_data(p.entry.location, p.first, buf_reserve(&out, p.n), p.n);
             out.n += p.n;
             if (p.number != ZIP_NO_CRC)

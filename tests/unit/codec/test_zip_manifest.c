@@ -99,6 +99,7 @@ static const struct manifest_row {
     ROW("the last surrogate", "1 5 /h/k \xed\xbf\xbf\n", "the name is not UTF-8"),
     ROW("beyond Unicode", "1 5 /h/k \xf4\x90\x80\x80\n", "the name is not UTF-8"),
     ROW("a lead of five bytes", "1 5 /h/k \xf8\x88\x80\x80\x80\n", "the name is not UTF-8"),
+    ROW("one, before three", "1 5 /h/k \xf8\x90\x80\x80\n", "the name is not UTF-8"),
     ROW("NUL in a name", "1 5 /h/k a\0b\n", "the name holds a control character"),
     ROW("a tab in a name", "1 5 /h/k a\tb\n", "the name holds a control character"),
     ROW("ESC in a name", "1 5 /h/k \x1b[2J\n", "the name holds a control character"),
@@ -238,6 +239,24 @@ static void a_line_is_too_long_before_its_end_comes(void **state)
     free(text);
 }
 
+static void the_end_of_a_line_is_found_wherever_it_is(void **state)
+{
+    char text[1000];
+    memset(text, 'n', sizeof text);
+    memcpy(text, "1 5 /h/k ", 9);
+    for (size_t i = 10; i < sizeof text; i++) {
+        struct zip_entry e;
+        const char *why;
+        size_t at = 0;
+        text[i] = i & 1 ? '\n' : '\r';
+        assert_int_equal(zip_manifest_next(str_of(text, sizeof text), &at, &e, &why),
+                         ZIP_MANIFEST_ENTRY);
+        assert_int_equal(at, i + 1);
+        assert_int_equal(e.name.n, i - 9);
+        text[i] = 'n';
+    }
+}
+
 static void entries_borrow_from_the_text(void **state)
 {
     struct str text = STR("deadbeef 5 /h/k  a b\r\n");
@@ -256,6 +275,7 @@ int main(void)
         cmocka_unit_test(lines_are_read),
         cmocka_unit_test(what_may_be_long_has_an_end),
         cmocka_unit_test(a_line_is_too_long_before_its_end_comes),
+        cmocka_unit_test(the_end_of_a_line_is_found_wherever_it_is),
         cmocka_unit_test(entries_borrow_from_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
