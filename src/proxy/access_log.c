@@ -55,56 +55,68 @@ static void put_request(struct buf *b, const struct tx *tx)
     buf_byte(b, '"');
 }
 
-/* Whom a redirect led to, beside the registry that sent it. */
-static void put_followed(struct buf *b, const struct tx *tx)
+/* An exchange's keys: the first one's, and that one's to which a redirect led. */
+struct leg_keys {
+    struct str upstream, dns_ms, connect_ms, tls_ms, dns, first_byte_ms, reused, tls_resumed,
+        retries;
+};
+#define LEG_KEYS(prefix)                                                                           \
+    {                                                                                              \
+        .upstream = STR_INIT(",\"" prefix "upstream\":"),                                          \
+        .dns_ms = STR_INIT(",\"" prefix "dns_ms\":"),                                              \
+        .connect_ms = STR_INIT(",\"" prefix "connect_ms\":"),                                      \
+        .tls_ms = STR_INIT(",\"" prefix "tls_ms\":"), .dns = STR_INIT(",\"" prefix "dns\":"),      \
+        .first_byte_ms = STR_INIT(",\"" prefix "first_byte_ms\":"),                                \
+        .reused = STR_INIT(",\"" prefix "reused\":"),                                              \
+        .tls_resumed = STR_INIT(",\"" prefix "tls_resumed\":true"),                                \
+        .retries = STR_INIT(",\"" prefix "retries\":"),                                            \
+    }
+static const struct leg_keys first_leg = LEG_KEYS(""), followed_leg = LEG_KEYS("followed_");
+
+static void put_leg(struct buf *b, const struct tx *tx, const struct tx_summary *seen,
+                    const struct leg_keys *k)
 {
-    const struct tx_summary *seen = &tx->seen;
     char text[ADDR_TEXT_BYTES];
-    put_text(b, STR(",\"followed_host\":"), str_first(tx->to->host, 256));
-    if (tx->to->bucket.n > 0)
-        put_text(b, STR(",\"followed_bucket\":"), str_first(tx->to->bucket, 256));
-    buf_append(b, STR(",\"followed_path\":\""));
-    escape_json_target(b, str_first(tx->to->rest, FOLLOWED_PATH_BYTES));
-    buf_byte(b, '"');
     if (addr_family(&seen->addr) == AF_UNSPEC)
         return;
-    put_text(b, STR(",\"followed_upstream\":"), str_from_c(addr_text(&seen->addr, text)));
+    put_text(b, k->upstream, str_from_c(addr_text(&seen->addr, text)));
     if (!seen->is_reused) {
-        put_ms(b, STR(",\"followed_dns_ms\":"), seen->timing.dns_us);
-        put_ms(b, STR(",\"followed_connect_ms\":"), seen->timing.connect_us);
-        put_ms(b, STR(",\"followed_tls_ms\":"), seen->timing.tls_us);
+        put_ms(b, k->dns_ms, seen->timing.dns_us);
+        put_ms(b, k->connect_ms, seen->timing.connect_us);
+        put_ms(b, k->tls_ms, seen->timing.tls_us);
     }
+    if (seen->dns[0] != 0)
+        put_text(b, k->dns, str_from_c(seen->dns));
     if (seen->timing.first_byte_us > tx->started_us)
-        put_ms(b, STR(",\"followed_first_byte_ms\":"), seen->timing.first_byte_us - tx->started_us);
-    buf_append(b, seen->is_reused ? STR(",\"followed_reused\":true")
-                                  : STR(",\"followed_reused\":false"));
+        put_ms(b, k->first_byte_ms, seen->timing.first_byte_us - tx->started_us);
+    buf_append(b, k->reused);
+    buf_append(b, seen->is_reused ? STR("true") : STR("false"));
+    if (seen->is_resumed)
+        buf_append(b, k->tls_resumed);
+    if (seen->n_retries > 0)
+        put_u64(b, k->retries, seen->n_retries);
+}
+
+/* Where a redirect led, which the registry's request does not tell. */
+static void put_followed(struct buf *b, const struct route *to)
+{
+    put_text(b, STR(",\"followed_host\":"), str_first(to->host, 256));
+    if (to->bucket.n > 0)
+        put_text(b, STR(",\"followed_bucket\":"), str_first(to->bucket, 256));
+    buf_append(b, STR(",\"followed_path\":\""));
+    escape_json_target(b, str_first(to->rest, FOLLOWED_PATH_BYTES));
+    buf_byte(b, '"');
 }
 
 static void put_upstream(struct buf *b, const struct tx *tx)
 {
-    bool is_followed = tx->browse != NULL && tx->browse->is_followed;
-    const struct tx_summary *seen = is_followed ? &tx->browse->registry : &tx->seen;
-    unsigned n_retries = seen->n_retries + (is_followed ? tx->seen.n_retries : 0);
-    char text[ADDR_TEXT_BYTES];
-    if (addr_family(&seen->addr) == AF_UNSPEC)
-        return;
-    put_text(b, STR(",\"upstream\":"), str_from_c(addr_text(&seen->addr, text)));
-    if (!seen->is_reused) {
-        put_ms(b, STR(",\"dns_ms\":"), seen->timing.dns_us);
-        put_ms(b, STR(",\"connect_ms\":"), seen->timing.connect_us);
-        put_ms(b, STR(",\"tls_ms\":"), seen->timing.tls_us);
+    if (tx->browse != NULL && tx->browse->is_followed) {
+        put_leg(b, tx, &tx->browse->registry, &first_leg);
+        put_followed(b, tx->to);
+        put_leg(b, tx, &tx->seen, &followed_leg);
+    } else {
+        put_leg(b, tx, &tx->seen, &first_leg);
     }
-    if (seen->dns[0] != 0)
-        put_text(b, STR(",\"dns\":"), str_from_c(seen->dns));
-    if (seen->timing.first_byte_us > tx->started_us)
-        put_ms(b, STR(",\"first_byte_ms\":"), seen->timing.first_byte_us - tx->started_us);
-    buf_append(b, seen->is_reused ? STR(",\"reused\":true") : STR(",\"reused\":false"));
-    if (seen->is_resumed)
-        buf_append(b, STR(",\"tls_resumed\":true"));
-    if (n_retries > 0)
-        put_u64(b, STR(",\"retries\":"), n_retries);
-    if (is_followed)
-        put_followed(b, tx);
     if (tx->resume.n_resumes > 0)
         put_u64(b, STR(",\"resumes\":"), tx->resume.n_resumes);
     if (tx->seen.request_id[0] != 0)

@@ -219,6 +219,9 @@ static void a_body_goes_to_both(void **state)
         const struct buf *in = &s.px->rig->origin.peers[1].in;
         assert_true(in->n > n && memcmp(in->p + in->n - n, body, n) == 0);
         assert_false(side_got(&s, "Connection: close"));
+        /* What was kept of it has died with the transaction. */
+        assert_non_null(s.px->proxy.spare_tx);
+        assert_null(s.px->proxy.spare_tx->browse);
         side_close(&s);
     }
 }
