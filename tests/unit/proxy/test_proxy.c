@@ -56,6 +56,21 @@ static void hundreds_of_requests_in_one_piece(void **state)
     side_close(&s);
 }
 
+static void the_longest_target_is_logged(void **state)
+{
+    static char target[HTTP_TARGET_BYTES - 64];
+    struct side s;
+    memset(target, 0xff, sizeof target);
+    side_open(*state, &s);
+    side_says(&s, "GET /nowhere.test/");
+    side_send(&s, str_of(target, sizeof target));
+    side_says(&s, " HTTP/1.1\r\n" HOST "\r\n");
+    SIDE_AWAITS(&s, "HTTP/1.1 400 ");
+    assert_true(px_logged(s.px, "\"end\":\"unexpected_host\""));
+    assert_false(s.px->proxy.line.failed);
+    side_close(&s);
+}
+
 /* ---- waiting ---- */
 
 enum {
@@ -288,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_empty_body_keeps_the_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(hundreds_of_requests_in_one_piece, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_longest_target_is_logged, setup, teardown),
         cmocka_unit_test_setup_teardown(uploads_of_any_size_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stalled_upload_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_stalls_is_cut, setup, teardown),
