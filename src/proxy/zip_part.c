@@ -402,16 +402,8 @@ uint64_t zip_part_unreserve(struct zip_part *p)
     return back;
 }
 
-/* All bytes were handed out. */
-static enum io_result check(struct zip_part *p)
-{
-    if (!is_whole_entry(p) || !p->entry.has_crc || p->crc == p->entry.crc)
-        return IO_EOF;
-    fail(p, FAULT_PART_DAMAGED, "its CRC is %08x, the registry says %08x", p->crc, p->entry.crc);
-    return IO_FAILED;
-}
-
-enum io_result zip_part_read(struct zip_part *p, struct str *data)
+/* What was received and not handed out. */
+static enum io_result next_bytes(struct zip_part *p, struct str *data)
 {
     if (p->first_block < p->n_blocks) {
         *data = io_block_str(&p->blocks[p->first_block]);
@@ -420,7 +412,7 @@ enum io_result zip_part_read(struct zip_part *p, struct str *data)
     for (;;) {
         switch (p->state) {
         case ZIP_PART_WHOLE:
-            return check(p);
+            return IO_EOF;
         case ZIP_PART_FAILED:
             return IO_FAILED;
         case ZIP_PART_BODY:
@@ -445,6 +437,25 @@ enum io_result zip_part_read(struct zip_part *p, struct str *data)
     }
 }
 
+/* Are these the last bytes of an entry, and is it another one than the list says? This is asked
+ * before they go out: where a range ends with them, nothing could be told any more behind them. */
+static bool is_damaged(struct zip_part *p, struct str data)
+{
+    if (p->handed + data.n < p->n_bytes || !is_whole_entry(p) || !p->entry.has_crc)
+        return false;
+    uint32_t crc = libdeflate_crc32(p->crc, data.p, data.n);
+    if (crc == p->entry.crc)
+        return false;
+    fail(p, FAULT_PART_DAMAGED, "its CRC is %08x, the registry says %08x", crc, p->entry.crc);
+    return true;
+}
+
+enum io_result zip_part_read(struct zip_part *p, struct str *data)
+{
+    enum io_result r = next_bytes(p, data);
+    return r == IO_OK && is_damaged(p, *data) ? IO_FAILED : r;
+}
+
 static void consume_block(struct zip_part *p, size_t n)
 {
     struct io_block *b = &p->blocks[p->first_block];
@@ -460,8 +471,9 @@ static void consume_block(struct zip_part *p, size_t n)
 void zip_part_consume(struct zip_part *p, size_t n)
 {
     struct str data;
-    if (n == 0 || zip_part_read(p, &data) != IO_OK)
+    if (n == 0 || next_bytes(p, &data) != IO_OK)
         return;
+    p->handed += n;
     /* Of a piece of an entry nothing can be said. */
     if (is_whole_entry(p))
         p->crc = libdeflate_crc32(p->crc, data.p, n);

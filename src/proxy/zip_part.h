@@ -86,8 +86,8 @@ uint64_t zip_part_unreserve(struct zip_part *p);
 
 /*
  * The leading part's bytes. IO_OK: *data until zip_part_consume; IO_AGAIN: on_change follows;
- * IO_EOF: all n_bytes were handed out, and where they are the whole entry, with the CRC of the
- * list; IO_FAILED: p->fault.
+ * IO_EOF: all n_bytes were handed out; IO_FAILED: p->fault. The last bytes of a whole entry are not
+ * handed out when its CRC is not that of the list.
  */
 enum io_result zip_part_read(struct zip_part *p, struct str *data);
 void zip_part_consume(struct zip_part *p, size_t n);
