@@ -76,7 +76,8 @@ def form(request):
 
 class Registry(http.Server):
     """archives, sessions and pages: by path (archives, pages) or name (sessions); tests put them there.
-    respond(request, wire) -> True when it has answered itself; raise EOFError to end the connection."""
+    respond(request, wire) -> True when it has answered itself; raise EOFError to end the connection.
+    on_head(request, wire): the same, before the body of the request is read; it is read afterwards."""
 
     COOKIE = "browse"
 
@@ -92,6 +93,7 @@ class Registry(http.Server):
     def reset_hooks(self):
         self.requests = []
         self.respond = None
+        self.on_head = None
 
     def put_archive(self, path, *lines, **how):
         self.archives[path] = Archive(b"".join(lines), **how)
@@ -107,8 +109,11 @@ class Registry(http.Server):
             self.requests.append(request)
             if "100-continue" in (request.headers.get("expect") or ""):
                 wire.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            is_answered = self.on_head and self.on_head(request, wire)
             for _ in request.pieces(wire):
                 pass
+            if is_answered:
+                continue
             if self.respond and self.respond(request, wire):
                 continue
             self._answer(request, wire)

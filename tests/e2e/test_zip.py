@@ -5,9 +5,11 @@ import zipfile
 
 import pytest
 
+import helpers
 import zips
-from helpers import ORIGIN, Conn, fetch
+from helpers import ORIGIN, Conn, eventually, fetch
 from lab import http
+from lab import origin as o
 from lab.registry import Page, directory, entry, form
 from zips import Listing
 
@@ -202,6 +204,25 @@ def test_location_of_a_host_alone(proxy, listing, origin, tail, seen):
     assert request.target == seen and request.headers.all("host") == [host]
 
 
+@pytest.mark.parametrize("region, bucket_name", [("us-west-2", "e2e"), ("us-east-1", "lab-bucket")])
+def test_presigned_locations_of_real_servers(world, proxy, bucket, listing, region, bucket_name, tmp_path):
+    """Signed by botocore, checked by the server's gate: one byte changed in the target and it would say 403."""
+    from clients import through
+    assert bucket == "e2e"
+    server = {"us-west-2": world.moto, "us-east-1": world.s3rver}[region]
+    s3 = through.client(region, request_checksum_calculation="when_required")
+    keys = ["zip/plain.txt", "zip/a b+c.txt", "zip/ü/日本.txt", "zip/100%25.txt", "zip/(1)='x'&y.txt"]
+    for i, key in enumerate(keys):
+        s3.put_object(Bucket=bucket_name, Key=key, Body=b"%d" % i * 5000)
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket_name, "Key": key}, ExpiresIn=900)
+        listing.lines.append(entry(b"%d" % i * 5000, url.removeprefix("https:/"), key))
+        listing.expected.append((key, b"%d" % i * 5000))
+    listing.publish()
+    server.requests.clear()
+    zips.check_all(get_archive(proxy, listing.path).body, listing.expected, str(tmp_path))
+    assert len(helpers.signed_right(server.requests, ("presigned",))) == len(keys)
+
+
 def test_line_ends_and_spaces(proxy, listing, origin):
     """CR LF, LF and CR end lines; blank ones do not count; CRCs may have zeros in front, or none."""
     origin.put("/zip-lines/x", b"x")
@@ -346,7 +367,8 @@ def test_nothing_of_the_client_reaches_s3(proxy, listing, origin):
 
 def test_headers_that_the_registry_names_reach_s3(proxy, listing, origin):
     small(listing, pass_headers="x-amz-request-payer:Authorization:AUTHORIZATION: X-Twice :X-Absent:Cookie:Host:"
-          "Range:If-Range:Connection:TE:Content-Length:Transfer-Encoding:Keep-Alive:Upgrade:Expect:X-Named::Proxy-Authorization")
+          "Range:If-Range:Connection:TE:Content-Length:Transfer-Encoding:Keep-Alive:Upgrade:Expect:X-Named::"
+          "Proxy-Authorization")
     send = [("Authorization", "AWS4 abc"), ("X-Amz-Request-Payer", "requester"), ("X-Twice", "1"), ("X-Twice", "2"),
             ("Cookie", "c=1"), ("X-Other", "o"), ("TE", "trailers"), ("Keep-Alive", "5"), ("Upgrade", "x"),
             ("Connection", "X-Named"), ("X-Named", "n"), ("Proxy-Authorization", "p")]
@@ -434,6 +456,68 @@ def test_slow_registry(proxy, listing):
     assert resp.status == 200 and resp.clean
     with open_zip(resp.body) as z:
         assert z.testzip() is None and len(z.namelist()) == 2
+
+
+def test_registry_that_answers_before_the_form_is_there(proxy, listing, registry):
+    """The archive comes whole; what becomes of the connection is told."""
+    small(listing)
+    want = get_archive(proxy, listing.path).body
+    text = registry.archives[listing.path].manifest
+    answered = o.Flag()
+
+    def on_head(request, wire):
+        if request.method == "POST":
+            wire.sock.sendall(b"HTTP/1.1 200 OK\r\nX-Archive-Files: zip\r\nContent-Length: %d\r\n\r\n%s"
+                              % (len(text), text))
+            answered.set()
+            return True
+        return False
+    registry.on_head = on_head
+    with Conn(proxy) as conn:
+        conn.send(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" % listing.path.encode()
+                  + b"x" * 100000)
+        resp = conn.response()
+        answered.wait()
+        assert resp.status == 200 and resp.clean and resp.body == want
+        if "close" in (resp.headers.get("connection") or ""):
+            assert conn.ended()
+        else:
+            conn.send(b"x" * 200000)
+            assert conn.ask("GET", "/").body == b"S3 Proxy"
+    assert get_archive(proxy, listing.path).body == want
+
+
+def test_access_line(proxy, listing):
+    make_many(listing)
+    listing.publish()
+    resp = get_archive(proxy, listing.path)
+    line = proxy.access_with(listing.path)
+    assert (line["status"], line["end"], line["bytes_out"]) == (200, "ok", len(resp.body))
+    assert (line["entries"], line["parts"]) == (len(listing.lines), len(listing.targets))
+    assert "part_tries" not in line and line["upstream"].endswith(":80")
+
+
+def test_draining_lets_an_archive_finish(start, listing):
+    proxy = start()
+    data = random.Random(1).randbytes(20_000_000)
+    for i in range(3):
+        listing.add(f"n{i}", data, f"{listing.path}/same")
+    listing.publish()
+    with zips.Body(proxy, "GET", listing.path) as body:
+        proxy.term()
+        eventually(lambda: not listens(proxy), what="the end of listening")
+        whole = b"".join(bytes(p) for p in body.pieces())
+    with open_zip(whole) as z:
+        assert z.testzip() is None and len(z.namelist()) == 3
+    assert proxy.process.wait(10) == 0
+
+
+def listens(proxy):
+    try:
+        Conn(proxy, 1).sock.close()
+    except OSError:
+        return False
+    return True
 
 
 def test_many_at_once(proxy, listing, start):

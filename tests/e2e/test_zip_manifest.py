@@ -1,8 +1,11 @@
 """Manifests that are refused, before S3 is asked for anything; limits; and what a large one costs."""
 
+import functools
+import io
 import random
 import re
 import time
+import zipfile
 
 import pytest
 
@@ -273,3 +276,27 @@ def long_archive(proxy):
             seen += len(piece)
         assert tail[-22:-18] == b"PK\5\6" and int.from_bytes(tail[-22 - 20 - 56 + 32:][:8], "little") == N_LINES
         return body.length
+
+
+def test_memory_of_many_archives_whose_clients_wait(start, registry, origin):
+    """All that is read ahead for all of them stays under its limit, and each goes on to its end."""
+    part = origin.put("/zip-wait", generated.Generated(10 * MIB, seed=12))
+    registry.put_archive("/zip/wait", *[entry(part, f"/{ORIGIN}/zip-wait", f"n{i}") for i in range(4)])
+    proxy = start(WORKERS=1)
+    assert fetch(proxy, "HEAD", "/zip/wait").status == 200
+    before = high_water(proxy, reset=True)
+    bodies = [Body(proxy, "GET", "/zip/wait") for _ in range(12)]
+    time.sleep(2)
+    grown = high_water(proxy) - before
+    print(f"12 archives that wait: {grown / MIB:.1f} MiB")
+    zips.in_parallel(*[functools.partial(read_through, body, part) for body in bodies])
+    if not is_sanitized():
+        # Each archive needs some 140 KiB to go on at all, and a connection to S3.
+        assert BUDGET < grown <= 4 * BUDGET + 12 * MIB // 4 + SLACK, f"{grown / MIB:.1f} MiB"
+
+
+def read_through(body, part):
+    with body:
+        data = b"".join(bytes(p) for p in body.pieces())
+    with zipfile.ZipFile(io.BytesIO(data)) as z:
+        assert z.testzip() is None and [i.CRC for i in z.infolist()] == [part.crc] * 4
