@@ -98,6 +98,20 @@ struct io_stream *io_stream_new(struct io_loop *l, int fd)
     return s;
 }
 
+static void set_tcp(int fd, int option, int value)
+{
+    setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+}
+
+static void probe_silence(int fd)
+{
+    enum { IDLE_S = 30, AGAIN_S = 5, TRIES = 4 };
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){ 1 }, sizeof(int));
+    set_tcp(fd, TCP_KEEPIDLE, IDLE_S);
+    set_tcp(fd, TCP_KEEPINTVL, AGAIN_S);
+    set_tcp(fd, TCP_KEEPCNT, TRIES);
+}
+
 int io_connect(const struct addr *to, int *sys_errno)
 {
     int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -105,7 +119,8 @@ int io_connect(const struct addr *to, int *sys_errno)
         *sys_errno = errno;
         return -1;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+    set_tcp(fd, TCP_NODELAY, 1);
+    probe_silence(fd);
     /* EINTR: a non-blocking connect goes on all the same. */
     if (connect(fd, &to->sa, addr_len(to)) != 0 && errno != EINPROGRESS && errno != EINTR) {
         *sys_errno = errno;
@@ -120,6 +135,16 @@ int io_connect_result(struct io_stream *s)
     int e = 0;
     socklen_t n = sizeof e;
     return getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0 ? errno : e;
+}
+
+uint64_t io_stream_unheard_ms(const struct io_stream *s)
+{
+    struct tcp_info i = { 0 };
+    socklen_t n = sizeof i;
+    if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &i, &n) != 0 || i.tcpi_unacked == 0 ||
+        i.tcpi_retransmits == 0)
+        return 0;
+    return i.tcpi_last_ack_recv;
 }
 
 bool io_stream_start_tls(struct io_stream *s, struct io_tls *t, struct str host, uint16_t port,

@@ -43,11 +43,18 @@ enum io_result { IO_OK, IO_AGAIN, IO_EOF, IO_FAILED };
 /* Takes over a connected or connecting non-blocking socket. NULL without memory (fd stays the
  * caller's). */
 struct io_stream *io_stream_new(struct io_loop *l, int fd);
-/* Sockets of our own: non-blocking, close-on-exec, TCP_NODELAY. -1 and errno on failure; in
- * progress is success. */
+/*
+ * Sockets of our own: non-blocking, close-on-exec, TCP_NODELAY. -1 and errno on failure; in
+ * progress is success. One that is silent for half a minute is probed, so that a peer that is gone
+ * is found out although nothing is sent to it, and no device in between forgets the connection.
+ */
 int io_connect(const struct addr *to, int *sys_errno);
 /* After IO_WRITE on a connecting socket: 0, or the errno with which the connection failed. */
 int io_connect_result(struct io_stream *s);
+
+/* For how many milliseconds nothing has come from a peer that owes us acknowledgements of what we
+ * sent, again and again by now; 0 when it owes none. */
+uint64_t io_stream_unheard_ms(const struct io_stream *s);
 
 /* Starts TLS on a connected stream; then call io_stream_handshake whenever the stream is ready. */
 bool io_stream_start_tls(struct io_stream *s, struct io_tls *t, struct str host, uint16_t port,

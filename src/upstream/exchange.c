@@ -195,10 +195,41 @@ void exchange_break(struct exchange *x, const struct fault *f)
     dial_start(x, is_elsewhere ? &avoid : NULL);
 }
 
+static uint64_t head_left_ms(const struct exchange *x)
+{
+    uint64_t waited_ms = (io_now_us() - x->timing.sent_us) / 1000;
+    return waited_ms < x->request.head_timeout_ms ? x->request.head_timeout_ms - waited_ms : 0;
+}
+
+/* On the way to the deadline the connection is looked at, as often as it takes to give up an
+ * address that does not answer. */
+void exchange_await_head(struct exchange *x)
+{
+    uint64_t left_ms = head_left_ms(x), look_ms = x->up->conf->connect_timeout_ms;
+    connection_arm(x->conn, left_ms < look_ms ? left_ms : look_ms);
+}
+
+/* A host that vanished says nothing, not even that the connection is gone. */
+static bool is_peer_gone(const struct exchange *x, struct fault *f)
+{
+    uint64_t most_ms = x->up->conf->connect_timeout_ms;
+    if (io_stream_unheard_ms(x->conn->stream) < most_ms)
+        return false;
+    pool_addr_failed(x->pool, &x->addr);
+    fault_set(f, FAULT_UPSTREAM_RESET, "head", "nothing was acknowledged within %llu ms",
+              (unsigned long long)most_ms);
+    return true;
+}
+
 void exchange_on_deadline(struct exchange *x)
 {
     struct fault f = { 0 };
-    if (x->state == EXCHANGE_AWAITS_HEAD && x->is_request_sent)
+    bool awaits_head = x->state == EXCHANGE_AWAITS_HEAD && x->is_request_sent;
+    if (awaits_head && head_left_ms(x) > 0 && !is_peer_gone(x, &f)) {
+        exchange_await_head(x);
+        return;
+    }
+    if (awaits_head)
         fault_set(&f, FAULT_UPSTREAM_HEAD_TIMEOUT, "head", "no response head within %llu ms",
                   (unsigned long long)x->request.head_timeout_ms);
     else if (x->is_blocked)

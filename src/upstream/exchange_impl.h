@@ -21,6 +21,8 @@ void exchange_on_deadline(struct exchange *x);
 
 /* Tells the owner; false when the lease did not survive the callback: touch nothing then. */
 bool exchange_tell(struct exchange *x, enum exchange_event e);
+/* Arms the deadline that counts while the request is sent and the head has not come. */
+void exchange_await_head(struct exchange *x);
 /* The exchange cannot go on: retries, or tells the owner. Not inside the owner's call. */
 void exchange_break(struct exchange *x, const struct fault *f);
 /* The same from inside the owner's call. */

@@ -146,7 +146,7 @@ static void request_is_sent(struct exchange *x)
     x->is_request_sent = true;
     x->timing.sent_us = io_now_us();
     if (x->state == EXCHANGE_AWAITS_HEAD)
-        connection_arm(x->conn, x->request.head_timeout_ms);
+        exchange_await_head(x);
 }
 
 static void block(struct exchange *x, bool offered_data)

@@ -140,10 +140,11 @@ def test_moves_within_its_ttl(world, places, start_with):
     assert "dns" not in line, "a first server that answers itself is not told of"
 
 
-@pytest.mark.parametrize("how", ["refuses", "vanishes"])
-def test_moves_and_the_old_host_dies_at_once(world, places, start_with, how):
-    """Long before its TTL is over: the name is asked for anew, and the next request works."""
-    proxy = start_with(world, Scripted.addresses(OLD, ttl=300), CONNECT_TIMEOUT_MS="1000")
+@pytest.mark.parametrize("how, seconds", [("refuses", 0.3), ("vanishes", 1.5), ("vanishes under idle connections", 2.6)])
+def test_moves_and_the_old_host_dies_at_once(world, places, start_with, how, seconds):
+    """Long before its TTL is over: the name is asked for anew, and the next request works. A host that vanished
+    does not say that its connections are gone: that it acknowledges nothing must do."""
+    proxy = start_with(world, Scripted.addresses(OLD, ttl=300), CONNECT_TIMEOUT_MS="1000", WORKERS="1")
     ask(proxy, "/zip/before", OLD)
     known = time.monotonic()
     world.scripted.behave = Scripted.addresses(NEW, ttl=300)
@@ -151,13 +152,45 @@ def test_moves_and_the_old_host_dies_at_once(world, places, start_with, how):
     if how == "refuses":
         places[OLD].stop()
     else:
-        places[OLD].drop_all()
+        if how == "vanishes":
+            places[OLD].drop_all()
         world.registry_host.nft(f"add rule inet lab in ip daddr {OLD} drop")
     resp = ask(proxy, "/zip/moved", NEW)
-    assert resp.seconds < (0.3 if how == "refuses" else 1.5)
+    assert resp.seconds < seconds
+    assert resp.line.get("retries", 0) == (1 if "idle" in how else 0)
     assert resp.line["dns"].startswith("system: "), resp.line
     assert f"{w.CORP2} gave addresses that do not accept a connection; {w.CORP2} answered" in resp.line["dns"]
     assert ask(proxy, "/zip/again", NEW).seconds < 0.3
+
+
+def test_vanishes_while_it_is_asked(world, places, start_with):
+    """A fresh connection's request without an acknowledgement, of a kind that may not be sent twice: 502 that
+    says so, long before the 1001 s that a list of files may take."""
+    proxy = start_with(world, Scripted.addresses(OLD), CONNECT_TIMEOUT_MS="1000", WORKERS="1")
+    with Conn(proxy) as conn:
+        conn.send(b"POST /zip/silent HTTP/1.1\r\nHost: p\r\nContent-Length: 100001\r\n\r\n" + b"x" * 100_000)
+        eventually(lambda: places[OLD].requests and len(places[OLD].requests[-1].body) == 100_000, 5, "the body")
+        world.registry_host.nft(f"add rule inet lab in ip daddr {OLD} drop")
+        began = time.monotonic()
+        conn.send(b"x")
+        resp = conn.response("POST")
+    assert resp.status == 502 and 0.9 < time.monotonic() - began < 2.5
+    line = proxy.access_with("/zip/silent")
+    assert line["end"] == "upstream_reset" and "nothing was acknowledged within 1000 ms" in line["detail"]
+
+
+def test_a_slow_host_that_acknowledges_is_waited_for(world, places, start_with):
+    """It thinks for three times as long as an address has to connect. Its kernel is asked every half minute."""
+    sockets = []
+
+    def respond(request, wire):
+        time.sleep(0.9)
+        sockets.append(world.penstock_host.run("ss", "-Htno", "dst", OLD, "dport", f"= {PORT}"))
+    places[OLD].respond = respond
+    proxy = start_with(world, Scripted.addresses(OLD), CONNECT_TIMEOUT_MS="300")
+    resp = ask(proxy, "/zip/thinks", OLD)
+    assert resp.seconds > 0.9 and "retries" not in resp.line
+    assert "timer:(keepalive,29sec" in sockets[0], sockets
 
 
 WORDS = {"NXDOMAIN": Scripted.nxdomain, "SERVFAIL": Scripted.servfail, "REFUSED": Scripted.refused,
