@@ -89,7 +89,8 @@ class Proxy(Contender):
 class Stage:
     """Everything that stands on the bench while it runs."""
 
-    def __init__(self, build, run, proxy_core, other_core):
+    def __init__(self, build, run, proxy_core, other_core, delay_ms=0):
+        """delay_ms: added before each answer of the origin."""
         self.build, self.run = build, run
         self.proxy_core, self.other_core = proxy_core, other_core
         self.contenders, self.missing = [], {}
@@ -101,7 +102,7 @@ class Stage:
         self.origin_port = free_port()
         self.origin = subprocess.Popen(
             [build / "bench/origin", f"{ORIGIN_ADDRESS}:{self.origin_port}", run / "origin.pem",
-             run / "origin.key"], stdin=subprocess.DEVNULL, preexec_fn=pin(other_core))
+             run / "origin.key", str(delay_ms)], stdin=subprocess.DEVNULL, preexec_fn=pin(other_core))
 
     def values(self, name, port):
         user = "user root;" if os.geteuid() == 0 else ""
@@ -141,7 +142,7 @@ class Stage:
         path.write_text(fill("haproxy.cfg.in", self.values(name, port)))
         return ["haproxy", "-db", "-f", path], port, None
 
-    def penstock(self):
+    def penstock(self, **settings):
         """Its access log goes where its stdout goes, /dev/null, but every line is written."""
         binary = self.build / "penstock"
         if not binary.exists():
@@ -157,7 +158,8 @@ class Stage:
                "PENSTOCK_CA_FILE": str(self.run / "ca.pem"),
                "PENSTOCK_DNS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}",
                "PENSTOCK_DNS_AWS": "off",
-               "PENSTOCK_DNS_AWS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}"}
+               "PENSTOCK_DNS_AWS_SERVERS": f"{LISTEN_ADDRESS}:{self.dns.port}",
+               **settings}
         return [binary, "serve"], port, env
 
     def start(self, names):

@@ -21,6 +21,7 @@ static struct {
     size_t n_conns;
     uint64_t seconds_ms, rate, warm, slow_bytes;
     uint64_t timeout_ms;
+    bool is_opaque; /* bodies are something else than the pattern: only their lengths count */
 } opt = { .mode = "closed",
           .n_conns = 1,
           .seconds_ms = 1000,
@@ -119,7 +120,7 @@ static void warm_up(uint64_t rounds, size_t width)
 {
     struct epoll_event events[64];
     size_t next = 0, busy = 0, total = opt.n_conns * rounds;
-    target.check = true;
+    target.check = !opt.is_opaque;
     while (next < total || busy) {
         for (; next < total && busy < width; next++) {
             struct client *c = &conns[next % opt.n_conns];
@@ -291,6 +292,7 @@ static void parse(int argc, char **argv)
                                            { "slow-bytes", 1, 0, 'b' },
                                            { "timeout-ms", 1, 0, 'T' },
                                            { "rcvbuf", 1, 0, 'R' },
+                                           { "opaque", 1, 0, 'o' },
                                            { 0 } };
     const char *path = "/";
     for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
@@ -330,6 +332,9 @@ static void parse(int argc, char **argv)
             break;
         case 'R':
             target.rcvbuf = (int)number(optarg, 1 << 24);
+            break;
+        case 'o':
+            opt.is_opaque = number(optarg, 1) == 1;
             break;
         default:
             die("see the top of bench/load.c");
