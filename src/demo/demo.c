@@ -164,7 +164,7 @@ bool demo_start(struct demo *d, const struct demo_options *options, struct fault
 static void close_servers(void *arg)
 {
     struct demo *d = arg;
-    demo_s3_origin_close(&d->origin);
+    demo_http_server_close(&d->origin);
     demo_dns_server_close(&d->corporate);
     demo_dns_server_close(&d->amazon);
     io_loop_stop(&d->loop);

@@ -26,7 +26,7 @@ struct demo_options {
 struct demo {
     struct demo_dns_server corporate, amazon;
     struct demo_store store;
-    struct demo_s3_origin origin;
+    struct demo_http_server origin;
     struct demo_ca ca;
     struct addr proxy, admin, dns;
     char dir[DEMO_DIR_BYTES];    /* what the store keeps its objects in */
