@@ -208,6 +208,17 @@ void demo_s3_request_read(const struct http_head *head, struct arena *arena,
         choose_object_op(head, out);
 }
 
+void demo_s3_encode_key(struct buf *out, struct str key)
+{
+    for (size_t i = 0; i < key.n; i++) {
+        char c = key.p[i];
+        if (ascii_is_alpha(c) || ascii_is_digit(c) || (c != 0 && strchr("-._~/", c) != NULL))
+            buf_byte(out, c);
+        else
+            buf_printf(out, "%%%02X", (uint8_t)c);
+    }
+}
+
 const char *demo_http_date(int64_t unix_s, char text[static DEMO_HTTP_DATE_BYTES])
 {
     struct tm parts;

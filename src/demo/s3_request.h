@@ -4,9 +4,11 @@
  * functions; what they keep is copied to the caller's arena.
  */
 #include "base/arena.h"
+#include "base/buf.h"
 #include "codec/http1.h"
 #include "demo/s3_store.h"
 
+#define DEMO_HOST "s3.us-east-1.amazonaws.com"
 #define DEMO_BUCKET "demo-bucket"
 #define DEMO_REGION "us-east-1"
 
@@ -60,6 +62,9 @@ void demo_s3_plan_get(const struct http_head *head, const struct demo_object *o,
                       struct demo_s3_plan *out);
 /* May a PUT go on? o NULL: there is no such object yet. If-Match and If-None-Match count. */
 bool demo_s3_may_put(const struct http_head *head, const struct demo_object *o);
+
+/* All but RFC 3986's unreserved characters and '/' as %XX. */
+void demo_s3_encode_key(struct buf *out, struct str key);
 
 enum { DEMO_HTTP_DATE_BYTES = 32 };
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */

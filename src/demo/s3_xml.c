@@ -44,18 +44,6 @@ void demo_s3_write_location(struct buf *out)
     buf_append(out, STR(XML_HEAD "<LocationConstraint" XMLNS "></LocationConstraint>\n"));
 }
 
-/* Everything but RFC 3986's unreserved characters and '/'. */
-static void percent_encode(struct buf *out, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (ascii_is_alpha(c) || ascii_is_digit(c) || (c != 0 && strchr("-._~/", c) != NULL))
-            buf_byte(out, c);
-        else
-            buf_printf(out, "%%%02X", (uint8_t)c);
-    }
-}
-
 struct list {
     struct buf *out;
     const struct demo_s3_list_params *params;
@@ -69,7 +57,7 @@ static void element_key(struct list *l, const char *name, struct str key)
 {
     buf_printf(l->out, "<%s>", name);
     if (l->params->encodes_urls)
-        percent_encode(l->out, key);
+        demo_s3_encode_key(l->out, key);
     else
         escape_xml(l->out, key);
     buf_printf(l->out, "</%s>", name);
