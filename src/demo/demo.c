@@ -1,5 +1,6 @@
 #include "demo/demo.h"
 
+#include "demo/s3_request.h"
 #include "demo/samples.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ static const struct demo_dns_zone corporate_zone = { corporate_records, 2, DNS_N
 static const struct demo_dns_record amazon_records[] = {
     { DEMO_HOST, "127.0.0.1" },
     { "*." DEMO_HOST, "127.0.0.1" },
-    { "registry.demo", "127.0.0.1" },
+    { DEMO_REGISTRY_HOST, "127.0.0.1" },
 };
 static const struct demo_dns_zone amazon_zone = { amazon_records, 3, DNS_NXDOMAIN };
 
@@ -59,7 +60,8 @@ static bool open_servers(struct demo *d, struct fault *f)
     return d->tls != NULL &&
            demo_dns_server_open(&d->corporate, &d->loop, &corporate_zone, &any, f) &&
            demo_dns_server_open(&d->amazon, &d->loop, &amazon_zone, &any, f) &&
-           demo_s3_origin_open(&d->origin, &d->loop, d->tls, &d->store, &any, f);
+           demo_s3_origin_open(&d->origin, &d->loop, d->tls, &d->store, &any, f) &&
+           demo_registry_open(&d->registry, &d->loop, &d->store, &any, f);
 }
 
 /* Can a listener be opened there? With port 0, *at gets one that is free now. */
@@ -118,7 +120,8 @@ __attribute__((format(printf, 2, 3))) static void set(struct demo *d, const char
         d->env[d->n_env++] = (char *)kept.p;
 }
 
-/* As an operator would set them; that the origin has no port 443 is all that is special. */
+/* As an operator would set them; that origin and registry have ports of their own is all that is
+ * special. */
 static void write_env(struct demo *d)
 {
     char at[ADDR_TEXT_BYTES];
@@ -131,7 +134,7 @@ static void write_env(struct demo *d)
     set(d, "PENSTOCK_DNS_AWS_SERVERS=%s", addr_text(&d->amazon.local, at));
     set(d, "PENSTOCK_ALLOW_HOSTS=" DEMO_HOST ":%u=https,*." DEMO_HOST ":%u=https", port, port);
     set(d, "PENSTOCK_ALLOW_ADDRESSES=127.0.0.0/8");
-    set(d, "INTERNAL_REGISTRY_URL=http://registry.demo");
+    set(d, "INTERNAL_REGISTRY_URL=http://" DEMO_REGISTRY_HOST ":%u", addr_port(&d->registry.local));
     set(d, "PENSTOCK_HOSTS_FILE=/dev/null");
     set(d, "PENSTOCK_RESOLV_CONF=/dev/null");
     set(d, "PENSTOCK_WORKERS=1");
@@ -165,6 +168,7 @@ static void close_servers(void *arg)
 {
     struct demo *d = arg;
     demo_http_server_close(&d->origin);
+    demo_http_server_close(&d->registry);
     demo_dns_server_close(&d->corporate);
     demo_dns_server_close(&d->amazon);
     io_loop_stop(&d->loop);

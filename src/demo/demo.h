@@ -1,12 +1,14 @@
 #pragma once
 /*
- * The private VPC in small: two DNS servers and an S3-like origin on loopback, on a thread of their
- * own, and the settings with which the product's own server runs in front of them. Nothing is sent
- * off the machine. The struct owns all of it; it must not move between start and stop.
+ * The private VPC in small: two DNS servers, an S3-like origin and a registry on loopback, on a
+ * thread of their own, and the settings with which the product's own server runs in front of them.
+ * Nothing is sent off the machine. The struct owns all of it; it must not move between start and
+ * stop.
  */
 #include "conf/settings.h"
 #include "demo/ca.h"
 #include "demo/dns_server.h"
+#include "demo/registry.h"
 #include "demo/s3_origin.h"
 #include "dns/answer.h"
 
@@ -15,7 +17,7 @@ enum { DEMO_MAX_ENV = 16, DEMO_DIR_BYTES = 4096 };
  * `penstock lookup` finds it. */
 enum { DEMO_PORT = 8080, DEMO_ADMIN_PORT = 9901, DEMO_DNS_PORT = 8053 };
 
-#define DEMO_HOST "s3.us-east-1.amazonaws.com"
+#define DEMO_REGISTRY_HOST "registry.demo"
 #define DEMO_INTRANET_HOST "intranet.corp.demo"
 
 struct demo_options {
@@ -26,7 +28,7 @@ struct demo_options {
 struct demo {
     struct demo_dns_server corporate, amazon;
     struct demo_store store;
-    struct demo_http_server origin;
+    struct demo_http_server origin, registry;
     struct demo_ca ca;
     struct addr proxy, admin, dns;
     char dir[DEMO_DIR_BYTES];    /* what the store keeps its objects in */

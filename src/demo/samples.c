@@ -1,6 +1,8 @@
 #include "demo/samples.h"
 
 #include "base/buf.h"
+#include "demo/registry.h"
+#include "demo/s3_request.h"
 
 #include <errno.h>
 
@@ -19,13 +21,20 @@ static const char page[] =
     "<li><a href=\"pictures/penstock.svg\">pictures/penstock.svg</a>, a picture\n"
     "<li><a href=\"data/rivers.csv\">data/rivers.csv</a>, a table\n"
     "<li><a href=\"data/numbers.txt\">data/numbers.txt</a>, a larger object\n"
-    "<li><a href=\"../demo-bucket?list-type=2\">?list-type=2</a>, the bucket's list\n"
+    "<li><a href=\"/" DEMO_HOST "/" DEMO_BUCKET
+    "?list-type=2\">?list-type=2</a>, the bucket's list\n"
+    "<li><a href=\"" DEMO_REGISTRY_BROWSE DEMO_SAMPLE_PAGE
+    "\">this page by way of the registry</a>: "
+    "its redirect is followed, its cookie kept\n"
     "<li><a href=\"no-such-key\">no-such-key</a>, S3's own 404, relayed\n"
     "<li><a href=\"/s3.eu-west-1.amazonaws.com/demo-bucket/hello.txt\">another region</a>, a name "
     "that no server here knows: 502, which says what each server answered\n"
     "<li><a href=\"/example.test/x\">example.test</a>, a host that is no S3: 400, and nothing is "
     "asked\n"
     "</ul>\n"
+    "<form method=\"post\" action=\"" DEMO_REGISTRY_ARCHIVE "\">"
+    "<input type=\"hidden\" name=\"token\" value=\"for the registry alone\">"
+    "<button>Download all of it as a ZIP</button></form>\n"
     "<p><img src=\"pictures/penstock.svg\" alt=\"water through a pipe\" width=\"320\"></p>\n"
     "<p>The first 64 bytes of numbers.txt, by a script with a Range header, and the headers that "
     "it may read:</p>\n"

@@ -85,6 +85,9 @@ static void put_places(struct buf *out, const struct demo *d)
     buf_printf(out, "  %-16s S3-like origin, TLS, bucket " DEMO_BUCKET ": %s%s\n",
                addr_text(&d->origin.local, at), d->dir,
                d->is_dir_ours ? " (samples; removed at the end)" : "");
+    buf_printf(out,
+               "  %-16s registry, " DEMO_REGISTRY_HOST ": only the Amazon-like DNS has the name\n",
+               addr_text(&d->registry.local, at));
     buf_printf(out, "  %-16s penstock, the proxy\n", addr_text(&d->proxy, at));
     buf_printf(out, "  %-16s its DNS forwarder, for other programs\n", addr_text(&d->dns, at));
     buf_printf(out, "  %-16s its admin port: /livez, /metrics\n\n", addr_text(&d->admin, at));
@@ -104,13 +107,7 @@ static void put_key(struct buf *out, const struct demo *d)
     if (key.n == 0 && demo_store_list(&d->store, STR(""), &arena, &entries, &n) == DEMO_STORE_OK &&
         n > 0)
         key = entries[0].key;
-    for (size_t i = 0; i < key.n; i++) {
-        char c = key.p[i];
-        if (ascii_is_alpha(c) || ascii_is_digit(c) || strchr("-._~/", c) != NULL)
-            buf_byte(out, c);
-        else
-            buf_printf(out, "%%%02X", (uint8_t)c);
-    }
+    demo_s3_encode_key(out, key);
     arena_done(&arena);
 }
 
@@ -136,6 +133,33 @@ static void put_curls(struct buf *out, const struct demo *d)
                at);
     buf_printf(out, "  curl http://%s/" DEMO_HOST "/" DEMO_BUCKET "/upload.txt\n", at);
     buf_printf(out, "  curl -X DELETE http://%s/" DEMO_HOST "/" DEMO_BUCKET "/upload.txt\n", at);
+}
+
+/* What goes to the registry first. The download that broke off is one whose end was taken away. */
+static void put_registry(struct buf *out, const struct demo *d)
+{
+    char at[ADDR_TEXT_BYTES];
+    struct buf key;
+    buf_init(&key, KEY_TEXT_BYTES);
+    put_key(&key, d);
+    proxy_authority(d, at);
+    buf_append(out, STR("By way of the registry: the bucket as an archive, which penstock makes of "
+                        "a list of\nfiles, the end of a download that broke off, and an object "
+                        "that a redirect leads to:\n"));
+    buf_printf(out, "  curl -o demo.zip http://%s" DEMO_REGISTRY_ARCHIVE "\n", at);
+    buf_append(out, STR("  truncate -s -20 demo.zip\n"));
+    buf_printf(out, "  curl -C - -o demo.zip http://%s" DEMO_REGISTRY_ARCHIVE "\n", at);
+    if (key.n > 0 && !key.failed)
+        buf_printf(out, "  curl -i http://%s" DEMO_REGISTRY_BROWSE "%.*s\n", at,
+                   STR_ARG(buf_str(&key)));
+    buf_done(&key);
+}
+
+/* Failures that say what is wrong. */
+static void put_refused(struct buf *out, const struct demo *d)
+{
+    char at[ADDR_TEXT_BYTES];
+    proxy_authority(d, at);
     buf_append(out, STR("A region that neither server knows, and a host that is no S3:\n"));
     buf_printf(out, "  curl -i http://%s/s3.eu-west-1.amazonaws.com/" DEMO_BUCKET "/hello.txt\n",
                at);
@@ -167,6 +191,8 @@ void demo_tell_start(const struct demo *d)
     put_asked(&text, d, DEMO_INTRANET_HOST);
     buf_append(&text, STR("\nThe same S3 name, through penstock. Try, in another terminal:\n"));
     put_curls(&text, d);
+    put_registry(&text, d);
+    put_refused(&text, d);
     put_lookups(&text, d);
     buf_printf(&text, "In a browser:\n  http://%s/" DEMO_HOST "/" DEMO_BUCKET "%s\n\n",
                proxy_authority(d, at), d->is_dir_ours ? "/" DEMO_SAMPLE_PAGE : "?list-type=2");

@@ -2,6 +2,7 @@
 the lab: loopback is enough."""
 
 import http.client
+import io
 import json
 import os
 import re
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
+from urllib.parse import quote
 
 import pytest
 
@@ -20,6 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 from lab import net  # noqa: E402
 from lab.penstock import binary  # noqa: E402
 
+ARCHIVE = "/zip/demo.zip"
 HOST = "s3.us-east-1.amazonaws.com"
 INTRO_END = "Below: each DNS decision"
 
@@ -86,23 +90,37 @@ def demo(request, tmp_path):
         d.process.wait()
 
 
-def test_printed_commands(demo):
-    """Every curl line runs as it is printed, and does what its place in the text says."""
+def run_printed(line, folder):
+    args = shlex.split(line)
+    args += ["-sS", "--noproxy", "*"] if args[0] == "curl" else []
+    return subprocess.run(args, capture_output=True, text=True, timeout=20, check=True, cwd=folder).stdout
+
+
+def test_printed_commands(demo, tmp_path):
+    """Every line of curl runs as it is printed, and does what its place in the text says."""
     assert re.search(rf"^  {HOST} +-> 127\.0\.0\.1:\d+ NXDOMAIN in ", demo.text, re.M)
     assert re.search(r"^  intranet\.corp\.demo +-> 127\.0\.0\.1:\d+ answered in ", demo.text, re.M)
-    lines = re.findall(r"^  (curl .*)$", demo.text, re.M)
-    assert len(lines) == 8
-    got = [subprocess.run([*shlex.split(line), "-sS", "--noproxy", "*"], capture_output=True, text=True, timeout=20,
-                          check=True).stdout for line in lines]
+    lines = re.findall(r"^  ((?:curl|truncate) .*)$", demo.text, re.M)
+    assert [line.split()[0] for line in lines] == ["curl"] * 7 + ["truncate"] + ["curl"] * 4
+    got, sizes = [], []
+    for line in lines:
+        got.append(run_printed(line, tmp_path))
+        sizes.append((tmp_path / "demo.zip").stat().st_size if (tmp_path / "demo.zip").exists() else 0)
     assert got[0] == "Hello from S3, through penstock.\n"
     assert got[1].startswith("HTTP/1.1 206 ") and got[1].endswith("\n\nHello from")
     assert "<Key>hello.txt</Key>" in got[2] and "<Prefix>data/</Prefix>" in got[2]
     assert (got[3], got[4], got[5]) == ("", "written through penstock", "")
-    assert got[6].startswith("HTTP/1.1 502 ") and got[6].count("NXDOMAIN") == 2
-    assert got[7].startswith("HTTP/1.1 400 ") and "Unexpected host: example.test" in got[7]
+    assert sizes[5] == 0 and sizes[7] == sizes[6] - 20 and sizes[8] == sizes[6]
+    with zipfile.ZipFile(tmp_path / "demo.zip") as archive:
+        assert archive.testzip() is None and archive.read("hello.txt") == b"Hello from S3, through penstock.\n"
+    assert got[9].startswith("HTTP/1.1 200 ") and got[9].endswith("\n\nHello from S3, through penstock.\n")
+    assert got[9].count("Set-Cookie: demo_browse=") == 1
+    assert got[10].startswith("HTTP/1.1 502 ") and got[10].count("NXDOMAIN") == 2
+    assert got[11].startswith("HTTP/1.1 400 ") and "Unexpected host: example.test" in got[11]
     assert demo.stop() == 0
     access = [json.loads(line) for line in demo.text.splitlines() if line.startswith("{")]
-    assert [a["status"] for a in access if a["event"] == "access"] == [200, 206, 200, 200, 200, 204, 502, 400]
+    assert [a["status"] for a in access if a["event"] == "access"] == [200, 206, 200, 200, 200, 204, 200, 206,
+                                                                              200, 502, 400]
 
 
 def test_decisions_are_told(demo):
@@ -129,6 +147,71 @@ def test_browser_page(demo):
         r = demo.ask("GET", target)
         assert r.status == expected, link
         assert r.getheader("Access-Control-Allow-Origin") == "*"
+
+
+def test_form_of_the_page(demo):
+    """Its button brings all that the bucket has, and the form's token goes to the registry alone."""
+    page = demo.ask("GET", f"/{HOST}/demo-bucket/index.html").body.decode()
+    assert re.search(r'<form method="post" action="([^"]+)">', page)[1] == ARCHIVE
+    assert 'name="token"' in page
+    reply = demo.ask("POST", ARCHIVE, "token=SECRET", {"Content-Type": "application/x-www-form-urlencoded"})
+    assert reply.status == 200 and reply.getheader("Content-Type") == "application/zip"
+    assert reply.getheader("Content-Disposition") == 'attachment; filename="demo-bucket.zip"'
+    assert reply.getheader("X-Archive-Files") is None
+    with zipfile.ZipFile(io.BytesIO(reply.body)) as archive:
+        names = archive.namelist()
+        assert "data/odd names/a b+c%d ä.txt" in names and len(names) == 6
+        for name in names:
+            assert archive.read(name) == demo.ask("GET", f"/{HOST}/demo-bucket/{quote(name)}").body, name
+    assert demo.stop() == 0
+    assert '"entries":6,"parts":6' in demo.text and "SECRET" not in demo.text
+
+
+def test_registry_is_found_by_the_second_group(demo):
+    assert "INTERNAL_REGISTRY_URL=http://registry.demo:" in demo.text
+    assert demo.ask("GET", "/browse/no-such-page").status == 404
+    demo.wait_for('"event":"access"')
+    told = re.search(r"^DNS    registry\.demo: .*\n((?:  .*\n)+)", demo.text, re.M)[1]
+    assert re.search(r"corporate DNS +A +NXDOMAIN", told) and re.search(r"Amazon-like DNS +A +answered", told)
+
+
+def test_ranges_of_the_archive(demo):
+    whole = demo.ask("GET", ARCHIVE)
+    n = len(whole.body)
+    for text, part in (("0-99", slice(0, 100)), ("-22", slice(n - 22, n)), (f"{n // 2}-", slice(n // 2, n))):
+        r = demo.ask("GET", ARCHIVE, headers={"Range": f"bytes={text}", "If-Range": whole.getheader("ETag")})
+        assert r.status == 206 and r.body == whole.body[part], text
+    assert demo.ask("GET", ARCHIVE, headers={"Range": f"bytes={n}-"}).status == 416
+    assert demo.ask("PUT", f"/{HOST}/demo-bucket/zz", b"more").status == 200
+    changed = demo.ask("GET", ARCHIVE, headers={"Range": "bytes=0-99", "If-Range": whole.getheader("ETag")})
+    assert changed.status == 200 and zipfile.ZipFile(io.BytesIO(changed.body)).read("zz") == b"more"
+
+
+def test_browse(demo):
+    """The registry's redirect is followed, its cookie kept; a page's parts have the page's address in front."""
+    page = demo.ask("GET", "/browse/demo/index.html")
+    assert page.status == 200 and page.body == demo.ask("GET", f"/{HOST}/demo-bucket/index.html").body
+    assert page.getheader("Location") is None
+    assert page.headers.get_all("Access-Control-Allow-Origin") == ["*"]
+    assert page.headers.get_all("Set-Cookie") == ["demo_browse=seen; Path=/browse/; HttpOnly"]
+    part = demo.ask("GET", "/browse/demo/data/numbers.txt", headers={"Range": "bytes=16-31"})
+    assert (part.status, part.body) == (206, b"line 0000000001\n")
+    odd = demo.ask("GET", "/browse/demo/" + quote("data/odd names/a b+c%d ä.txt"))
+    assert (odd.status, odd.body) == (200, b"A key with odd characters.\n")
+    assert demo.ask("GET", "/browse/demo/no-such-key").status == 404
+    cookie = demo.ask("POST", "/browse/set_browse_cookie", headers={"Origin": "http://catalog.test"})
+    assert cookie.status == 200 and "demo_session=" in cookie.getheader("Set-Cookie")
+    assert cookie.headers.get_all("Access-Control-Allow-Origin") == ["http://catalog.test"]
+    assert cookie.getheader("Access-Control-Allow-Credentials") == "true"
+
+
+def test_large_upload_to_the_registry(demo):
+    """A body that nobody reads is read all the same: the next request on the connection is understood."""
+    c = http.client.HTTPConnection("127.0.0.1", demo.port, timeout=20)
+    for body in (b"token=" + b"x" * (5 << 20), b"token=short"):
+        c.request("POST", ARCHIVE, body=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert zipfile.ZipFile(io.BytesIO(c.getresponse().read())).testzip() is None
+    c.close()
 
 
 def test_samples_go_away(demo):
@@ -169,6 +252,15 @@ def test_own_directory(tmp_path):
         said = subprocess.run([*shlex.split(first), "-sS", "--noproxy", "*"], capture_output=True, text=True,
                               timeout=20, check=True).stdout
         assert said == "mine"
+        for name in ("C:drive", " space", "back\\slash"):
+            (served / name).write_text("no archive may hold this name")
+        (served / "large").touch()
+        os.truncate(served / "large", 65 << 20)
+        with zipfile.ZipFile(io.BytesIO(d.ask("GET", ARCHIVE).body)) as archive:
+            assert archive.namelist() == ["folder/a b+ü.txt", "large"] and archive.testzip() is None
+            assert archive.read("folder/a b+ü.txt") == b"mine"
+        for name in ("C:drive", " space", "back\\slash", "large"):
+            (served / name).unlink()
         for key in ("../secret.txt", "%2e%2e/secret.txt", "folder/../../secret.txt", "..%2Fsecret.txt", "link.txt",
                     "/secret.txt", "folder"):
             r = d.ask("GET", f"/{HOST}/demo-bucket/{key}")
