@@ -278,15 +278,16 @@ def warm(proxy, place):
     place.respond = respond
 
 
+@pytest.mark.parametrize("route", ["/zip", "/browse"])
 @pytest.mark.parametrize("method, size", [("GET", None), ("POST", 4000), ("POST", 60_000)])
-def test_idle_connections_die_with_a_restart(world, places, start_with, method, size):
+def test_idle_connections_die_with_a_restart(world, places, start_with, route, method, size):
     """The request meets the end of its connection: it is sent again, and nobody notices."""
     proxy = start_with(world, Scripted.addresses(OLD), WORKERS="1")
     warm(proxy, places[OLD])
     body = os.urandom(size) if size else None
-    resp = ask(proxy, "/browse/again", OLD, method, body)
+    resp = ask(proxy, route + "/again", OLD, method, body)
     assert resp.line["retries"] == 1 and not resp.line["reused"]
-    assert [bytes(r.body) for r in places[OLD].asked("/browse/again")] == [body or b""] * 2
+    assert [bytes(r.body) for r in places[OLD].asked(route + "/again")] == [body or b""] * 2
 
 
 def test_large_body_is_not_sent_twice(world, places, start_with):
