@@ -44,11 +44,10 @@ bool zip_reply_init(struct zip_reply *r, const struct http_head *registry, struc
         const struct http_field *field = &registry->fields[i];
         if (stays_here(field))
             continue;
-        size_t at = r->fields.n;
         http1_copy_fields(&r->fields, registry, i, i + 1);
         if (field->id == HTTP_F_ETAG && is_strong(field->value)) {
-            r->etag_at = at + (size_t)(field->value.p - field->name.p);
             r->etag.n = field->value.n;
+            r->etag_at = r->fields.n - r->etag.n - 2; /* CR LF behind it */
         }
     }
     if (http_find(registry, HTTP_F_CACHE_CONTROL) == NULL)
