@@ -94,33 +94,35 @@ static void on_turn(struct io_timer *t)
         tx_run(tx);
 }
 
+static enum tx_result refuse(struct tx *tx)
+{
+    tx_end_exchange(tx, false);
+    return tx_go(tx, TX_REPLY);
+}
+
 enum tx_result zip_download_begin(struct tx *tx)
 {
     const struct http_head *registry = &tx->x.head;
     struct zip_download *d = calloc(1, sizeof *d);
     if (d == NULL) {
         fault_set(&tx->fault, FAULT_NO_MEMORY, "list", NULL);
-        tx_end_exchange(tx, false);
-        return tx_go(tx, TX_REPLY);
+        return refuse(tx);
     }
     tx->zip = d;
     d->tx = tx;
     d->turn.on_fire = on_turn;
     list_init(&d->parts);
     zip_list_init(&d->list, tx->proxy->conf);
-    buf_init(&d->pass, HTTP_REQUEST_HEAD_BYTES);
-    if (!zip_reply_init(&d->reply, registry, &tx->fault)) {
-        tx_end_exchange(tx, false);
-        return tx_go(tx, TX_REPLY);
-    }
+    /* Of each field, ": " and CR LF may be longer than they came. */
+    buf_init(&d->pass, HTTP_REQUEST_HEAD_BYTES + 2 * HTTP_MAX_FIELDS);
+    if (!zip_reply_init(&d->reply, registry, &tx->fault))
+        return refuse(tx);
     take_pass_headers(d, &tx->head, http_value(registry, HTTP_F_X_ARCHIVE_PASS_HEADERS));
+    if (d->pass.failed) {
+        fault_set(&tx->fault, FAULT_NO_MEMORY, "list", NULL);
+        return refuse(tx);
+    }
     return tx_go(tx, TX_LIST);
-}
-
-static enum tx_result refuse(struct tx *tx)
-{
-    tx_end_exchange(tx, false);
-    return tx_go(tx, TX_REPLY);
 }
 
 static void start_walk(struct zip_download *d, struct walk *w)
@@ -137,6 +139,8 @@ static enum tx_result list_is_whole(struct tx *tx)
     struct zip_download *d = tx->zip;
     uint32_t time = zip_time(d->reply.has_modified ? d->reply.modified_s : 0);
     tx_end_exchange(tx, true);
+    /* What it has not sent of the request's body is not waited for any more. */
+    tx->waits_for_client = false;
     if (!zip_list_end(&d->list, time, &tx->fault))
         return refuse(tx);
     if (tx->head.method == HTTP_HEAD)

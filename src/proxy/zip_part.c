@@ -77,12 +77,26 @@ static void count_try(struct zip_part *p)
 /* Without an ETag the CRC of the whole says whether two halves belong together. */
 static bool can_go_on(const struct zip_part *p)
 {
+    if (p->received == p->n_bytes)
+        return false; /* there is no rest */
     return p->received == 0 || p->etag_n > 0 || (p->entry.has_crc && is_whole_entry(p));
+}
+
+/* All bytes are here; the end that did not come is not needed where the CRC, or the total that
+ * Content-Range gave, says that they are all. */
+static bool is_whole_without_end(const struct zip_part *p)
+{
+    return p->received == p->n_bytes && (p->asks_range || (p->entry.has_crc && is_whole_entry(p)));
 }
 
 /* The exchange failed: the rest is asked for again, or that was all. */
 static void exchange_died(struct zip_part *p)
 {
+    if (is_whole_without_end(p)) {
+        end_exchange(p, false);
+        p->state = ZIP_PART_WHOLE;
+        return;
+    }
     struct fault f = p->x.fault;
     bool is_death = f.kind == FAULT_UPSTREAM_CLOSED || f.kind == FAULT_UPSTREAM_RESET ||
                     f.kind == FAULT_UPSTREAM_STALLED;
@@ -158,7 +172,10 @@ static void ask(struct zip_part *p)
 
 static void on_pause(struct io_timer *t)
 {
-    ask(LIST_ENTRY(t, struct zip_part, pause));
+    struct zip_part *p = LIST_ENTRY(t, struct zip_part, pause);
+    ask(p);
+    if (p->state == ZIP_PART_FAILED)
+        p->on_change(p);
 }
 
 /* ---- the response head ---- */
@@ -335,10 +352,10 @@ static void on_exchange(struct exchange *x, enum exchange_event e)
     struct zip_part *p = x->owner;
     if (e == EXCHANGE_HEAD)
         judge_head(p);
-    else if (e == EXCHANGE_FAILED)
+    else if (e == EXCHANGE_FAILED && p->state != ZIP_PART_BODY)
         exchange_died(p);
-    else if (e != EXCHANGE_READABLE)
-        return;
+    else if (e != EXCHANGE_READABLE && e != EXCHANGE_FAILED)
+        return; /* of a body, reading tells: behind the bytes that came before it failed */
     if (!p->is_leading)
         read_ahead(p);
     p->on_change(p);
@@ -362,7 +379,7 @@ struct zip_part *zip_part_new(struct proxy *proxy, const struct zip_piece *piece
     p->x.owner = p;
     p->x.on_event = on_exchange;
     p->pause.on_fire = on_pause;
-    buf_init(&p->head, HTTP_REQUEST_HEAD_BYTES + ZIP_LOCATION_BYTES + 1024);
+    buf_init(&p->head, HTTP_REQUEST_HEAD_BYTES + ZIP_LOCATION_BYTES + 2048);
     list_init(&p->node);
     struct fault f = { .kind = FAULT_NONE };
     /* It passed the same gate when the list was read, and settings do not change. */
