@@ -1,0 +1,3 @@
+'use strict';
+// A listener, so that the worker is started; download.js calls chrome.downloads in it.
+chrome.downloads.onChanged.addListener(() => {});
