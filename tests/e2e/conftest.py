@@ -23,6 +23,7 @@ def pytest_cmdline_main(config):
 def pytest_configure(config):
     config.option.durations = config.option.durations or 12
     config.option.durations_min = 1.0
+    config.addinivalue_line("markers", "limit(seconds): of a test that may take longer than others of its file")
 
 
 @pytest.fixture(scope="session")
