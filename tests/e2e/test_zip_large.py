@@ -189,8 +189,10 @@ def test_many_entries(proxy, world, origin, place, n):
     with open(path, "rb") as f:
         f.seek(-22 - 20 - 56, os.SEEK_END)
         assert (f.read(4) == b"PK\6\6") == (n >= 0xFFFF)
-    zips.in_parallel(lambda: check_many_by_python(path, expected), lambda: check_by_unzip(path),
-                     lambda: check_by_7z(path), lambda: check_many_by_libarchive(path, expected))
+    check_many_by_python(path, expected)
+    if n != 0xFFFF - 1:  # that one is an archive like others
+        zips.in_parallel(lambda: check_by_unzip(path), lambda: check_by_7z(path),
+                         lambda: check_many_by_libarchive(path, expected))
     os.unlink(path)
 
 

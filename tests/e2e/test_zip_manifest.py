@@ -209,6 +209,61 @@ def test_form_too_large(start, registry, origin, chunked):
     assert origin.requests == []
 
 
+def trickle(pieces, pause):
+    """respond for a registry that waits after the head and after each piece; None: it says no more."""
+    def respond(request, wire):
+        if not request.target.startswith("/zip/trickle"):
+            return False
+        if pieces:
+            wire.sock.sendall(b"HTTP/1.1 200 OK\r\nX-Archive-Files: zip\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in pieces or [None]:
+            time.sleep(pause)
+            if piece is None:
+                time.sleep(3)
+                raise EOFError("said nothing")
+            wire.sock.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        wire.sock.sendall(b"0\r\n\r\n")
+        return True
+    return respond
+
+
+@pytest.mark.parametrize("pieces", [[], [None], [GOOD, GOOD[:20], None]])
+def test_registry_stalls(start, registry, origin, pieces):
+    proxy = start(ARCHIVE_TIMEOUT_MS=700)
+    registry.respond = trickle(pieces, 0.1)
+    resp = fetch(proxy, "GET", "/zip/trickle")
+    assert resp.status == 504 and 0.6 < resp.seconds < 2.5, resp
+    assert origin.requests == []
+
+
+def test_registry_trickles(start, registry):
+    """Longer than the timeout in all, never that long without a byte."""
+    proxy = start(ARCHIVE_TIMEOUT_MS=700)
+    registry.respond = trickle([(GOOD * 3)[i:i + 25] for i in range(0, len(GOOD) * 3, 25)], 0.25)
+    resp = fetch(proxy, "GET", "/zip/trickle")
+    assert resp.status == 200 and resp.seconds > 1.2, resp
+    with zipfile.ZipFile(io.BytesIO(resp.body)) as z:
+        assert [z.read(i) for i in z.infolist()] == [b"good"] * 3
+
+
+def test_the_longest_that_may_be(proxy, registry, origin):
+    """A name of 65,535 bytes, a location of 16 KiB and a header of 28 KB that goes with it."""
+    query = "?" + "q" * (16384 - len(f"/{ORIGIN}/zip-bad/good?"))
+    name = "ü" * 32767 + "n"
+    registry.put_archive("/zip/long-ones", entry(b"good", f"/{ORIGIN}/zip-bad/good{query}", name),
+                         pass_headers="Authorization")
+    value = "a" * 28000
+    resp = fetch(proxy, "GET", "/zip/long-ones", [("Authorization", value)])
+    assert resp.status == 200 and resp.clean, resp
+    request, = origin.requests
+    assert request.target == "/zip-bad/good" + query and request.headers.all("authorization") == [value]
+    with zipfile.ZipFile(io.BytesIO(resp.body)) as z:
+        assert z.namelist() == [name] and z.testzip() is None
+    registry.put_archive("/zip/long-ones", entry(b"good", f"/{ORIGIN}/zip-bad/good{query}q", name))
+    resp = fetch(proxy, "GET", "/zip/long-ones")
+    assert resp.status == 502 and "location is too long" in error_of(resp)[1]
+
+
 # What it costs
 
 N_LINES = 100_000
@@ -271,8 +326,8 @@ def long_archive(proxy):
         tail, seen = b"", 0
         for piece in body.pieces():
             tail = (tail + bytes(piece[-200:]))[-200:]
-            if seen // (30 * MIB) != (seen + len(piece)) // (30 * MIB):
-                time.sleep(0.4)  # all that may be read ahead is
+            if seen // (50 * MIB) != (seen + len(piece)) // (50 * MIB):
+                time.sleep(0.3)  # all that may be read ahead is
             seen += len(piece)
         assert tail[-22:-18] == b"PK\5\6" and int.from_bytes(tail[-22 - 20 - 56 + 32:][:8], "little") == N_LINES
         return body.length

@@ -84,14 +84,15 @@ class Body:
             yield buf[:n]
 
     def save(self, path):
-        """To a file that has holes where pieces are zero but for their start."""
-        with open(path, "wb") as f:
+        """To a file that has holes where there is nothing but zeros."""
+        with open(path, "wb", buffering=0) as f:
             for piece in self.pieces():
-                used = len(piece)
-                while used > HOLE and bytes(piece[used - HOLE:used]) == ZERO:
-                    used -= HOLE
-                f.write(piece[:used])
-                f.seek(len(piece) - used, os.SEEK_CUR)
+                for at in range(0, len(piece), HOLE):
+                    part = bytes(piece[at:at + HOLE])
+                    if part == ZERO:
+                        f.seek(HOLE, os.SEEK_CUR)
+                    else:
+                        f.write(part)
             f.truncate(f.tell())
         return path
 
