@@ -243,6 +243,18 @@ def test_resets_and_cuts_of_all_parts(script, good):
     good.is_whole()
 
 
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_all_bytes_but_no_end(script, good, how):
+    """A chunked body without its last chunk: what is missing is nothing."""
+    for name in ("first", "big file", "last"):
+        script.on(good.target[name], send(stop=good.infos[name].file_size, how=how, chunked=True))
+    good.is_whole()
+    first, end = good.data_of("big file")
+    script.on(good.target["big file"], send(stop=MIB, how=how, chunked=True), well)
+    resp, line = good.take([("Range", f"bytes={first + 10}-{first + MIB + 9}")])
+    assert not resp.clean or resp.body == good.body[first + 10:first + MIB + 10], line
+
+
 def test_cuts_inside_a_range(script, good):
     target = good.target["big file"]
     first, end = good.data_of("big file")
@@ -264,6 +276,17 @@ def test_refused(script, good, status):
     script.on(good.target["middle"], well).on(good.target["last"], refuse)
     good.is_cut("last", str(status), ends=("part_refused",))
     assert all(script.n(good.target[name]) >= 1 for name in ("first", "middle", "last"))
+
+
+def test_refused_first_part_of_a_range(script, good):
+    """The first that is needed, not the first that is listed; what is not needed is not asked for."""
+    script.on(good.target["first"], say(404)).on(good.target["middle"], say(404)).on(good.target["last"], say(404))
+    start, end = good.data_of("middle")
+    resp, line = good.take([("Range", f"bytes={end - 10}-{end + 5}")])
+    assert resp.status == 502 and "middle" in error_of(resp)[1] and line["end"] == "part_refused", (resp, line)
+    resp, line = good.take([("Range", f"bytes={end}-{end + 5},0-9,{good.data_of('big file')[0]}-{start - 1}")])
+    assert resp.status == 206 and resp.clean, (resp, line)
+    assert [script.n(good.target[n]) for n in ("first", "middle", "last")] == [0, 1, 0]
 
 
 def test_a_missing_object_is_asked_for_once(script, good):

@@ -305,6 +305,17 @@ def test_many_tiny_ranges_are_not_worth_it(small, ask):
     check(resp, archive, None, lambda a, b: whole[a:b])
 
 
+def test_a_hundred_ranges(world, small, ask):
+    archive, whole = small
+    windows = [(at, at + 99) for at in range(0, archive.total - 100, archive.total // 100)][:100]
+    assert len(windows) == 100
+    for wanted in (windows, windows[::-1]):
+        world.origin.requests.clear()
+        field = "bytes=" + ",".join(f"{a}-{b}" for a, b in wanted)
+        check(ask(("Range", field)), archive, wanted, lambda a, b: whole[a:b])
+        check_asked(world.origin, archive, wanted)
+
+
 def test_two_fields_are_ignored_or_joined(small, ask):
     archive, whole = small
     resp = ask(("Range", "bytes=0-4"), ("Range", "bytes=9-10"))
