@@ -223,6 +223,20 @@ def test_presigned_locations_of_real_servers(world, proxy, bucket, listing, regi
     assert len(helpers.signed_right(server.requests, ("presigned",))) == len(keys)
 
 
+def test_locations_at_hosts_that_were_allowed(world, start, registry):
+    """Over plain HTTP where the setting says so; the client's cookie does not go there either."""
+    from lab.dns import Scripted
+    world.scripted.behave = Scripted.addresses("10.0.4.10")
+    registry.pages["/zip-part"] = Page(b"over http")
+    registry.put_archive("/zip/allowed", entry(b"over http", "/b.ceph.test/zip-part?x", "a"))
+    proxy = start(servers=("10.0.2.54",), ALLOW_HOSTS="*.ceph.test:80=http", INTERNAL_REGISTRY_URL="http://10.0.4.10")
+    with open_zip(get_archive(proxy, "/zip/allowed", headers=[("Cookie", "a=1")]).body) as z:
+        assert z.read("a") == b"over http"
+    request, = registry.asked("/zip-part")
+    assert request.target == "/zip-part?x" and request.headers.all("host") == ["b.ceph.test"]
+    assert "cookie" not in request.headers
+
+
 def test_line_ends_and_spaces(proxy, listing, origin):
     """CR LF, LF and CR end lines; blank ones do not count; CRCs may have zeros in front, or none."""
     origin.put("/zip-lines/x", b"x")
