@@ -264,7 +264,7 @@ uint64_t zip_part_wish(uint64_t n_bytes)
 {
     if (n_bytes <= FIRST_BLOCK_BYTES)
         return FIRST_BLOCK_BYTES + IO_BLOCK_HEAD_BYTES;
-    return (n_bytes / (128 * 1024) + SPARE_BLOCKS) * ZIP_PART_BLOCK_BYTES;
+    return (n_bytes / ((uint64_t)128 * 1024) + SPARE_BLOCKS) * ZIP_PART_BLOCK_BYTES;
 }
 
 /* A large block for a few bytes is given for a small one. */
