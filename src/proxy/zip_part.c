@@ -1,10 +1,10 @@
 #include "proxy/zip_part.h"
 
+#include "codec/crc32.h"
 #include "codec/escape.h"
 #include "obs/metrics.h"
 #include "proxy/proxy.h"
 
-#include <libdeflate.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +166,7 @@ static void ask(struct zip_part *p)
         .is_idempotent = true,
     };
     p->state = ZIP_PART_ASKED;
+    p->offered_n = 0;
     p->is_exchanging = true;
     exchange_start(&p->x, p->proxy->upstream, &request);
 }
@@ -292,6 +293,10 @@ static bool keep_block(struct zip_part *p, struct io_block *b)
         p->cap_blocks = cap;
     }
     shrink(p, b);
+    /* Now: when they go out they are no longer in the processor's cache. Of a piece of an entry
+     * nothing can be said. */
+    if (is_whole_entry(p))
+        p->crc = crc32_update(p->crc, io_block_str(b));
     p->received += io_block_n(b);
     p->held += b->cap;
     p->blocks[p->n_blocks++] = *b;
@@ -454,13 +459,24 @@ static enum io_result next_bytes(struct zip_part *p, struct str *data)
     }
 }
 
+/* The CRC with these bytes, the next ones of the exchange. They are offered again when the client
+ * took none. */
+static uint32_t crc_with(struct zip_part *p, struct str data)
+{
+    if (p->offered_n != data.n) {
+        p->offered_crc = crc32_update(p->crc, data);
+        p->offered_n = data.n;
+    }
+    return p->offered_crc;
+}
+
 /* Are these the last bytes of an entry, and is it another one than the list says? This is asked
  * before they go out: where a range ends with them, nothing could be told any more behind them. */
 static bool is_damaged(struct zip_part *p, struct str data)
 {
     if (p->handed + data.n < p->n_bytes || !is_whole_entry(p) || !p->entry.has_crc)
         return false;
-    uint32_t crc = libdeflate_crc32(p->crc, data.p, data.n);
+    uint32_t crc = p->first_block < p->n_blocks ? p->crc : crc_with(p, data);
     if (crc == p->entry.crc)
         return false;
     fail(p, FAULT_PART_DAMAGED, "its CRC is %08x, the registry says %08x", crc, p->entry.crc);
@@ -491,12 +507,12 @@ void zip_part_consume(struct zip_part *p, size_t n)
     if (n == 0 || next_bytes(p, &data) != IO_OK)
         return;
     p->handed += n;
-    /* Of a piece of an entry nothing can be said. */
-    if (is_whole_entry(p))
-        p->crc = libdeflate_crc32(p->crc, data.p, n);
     if (p->first_block < p->n_blocks) {
         consume_block(p, n);
     } else {
+        if (is_whole_entry(p))
+            p->crc = crc_with(p, str_first(data, n));
+        p->offered_n = 0;
         p->received += n;
         exchange_consume(&p->x, n);
     }

@@ -58,7 +58,9 @@ struct zip_part {
     uint64_t reserved; /* bytes of memory that it may hold, and counts as holding */
     uint64_t held;     /* that its blocks take */
     unsigned n_barren, n_busy;
-    uint32_t crc; /* of what was handed out */
+    uint32_t crc;         /* of what left the exchange */
+    uint32_t offered_crc; /* the same with its next offered_n bytes, where that is not 0 */
+    size_t offered_n;
     bool is_leading, is_exchanging, asks_range;
     struct io_block *blocks; /* [first_block, n_blocks): received, not handed out */
     size_t first_block, n_blocks, cap_blocks;
