@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers import ORIGIN, Conn, error_of, eventually, fetch, request_bytes
+from helpers import Conn, error_of, eventually, fetch, request_bytes
 from conftest import Starter
 from lab import http as wires
 from lab import world as w
@@ -934,6 +934,19 @@ def test_sigterm_in_the_middle(world, start, wide):
     assert got == want
     assert proxy.process.wait(5) == 0
     assert [x["end"] for x in proxy.access() if x["path"] == wide.path] == ["ok", "ok"]
+
+
+def test_sigterm_between_two_tries(world, start, script):
+    proxy = start()
+    good = Good(world, proxy, "/zip/faults/term", entries_of(big=5000, seed=90))
+    script.on(good.target["first"], say(503), well)
+    with Conn(proxy) as conn:
+        conn.send(request_bytes("GET", good.path))
+        eventually(lambda: script.n(good.target["first"]) == 1)
+        proxy.term()
+        resp = conn.response()
+    assert resp.clean and resp.body == good.body and resp.headers.get("connection") == "close"
+    assert proxy.process.wait(5) == 0
 
 
 def listens(proxy):

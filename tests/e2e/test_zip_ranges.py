@@ -16,7 +16,7 @@ import zipfile
 
 import pytest
 
-from helpers import ORIGIN, Conn, eventually, fetch
+from helpers import Conn, fetch, request_bytes
 from lab import http
 from lab.generated import Generated
 from lab.origin import random_bytes
@@ -394,6 +394,21 @@ def test_head_has_no_range(world, small, ask):
     assert resp.status == 200 and "content-range" not in resp.headers
     assert resp.headers.get("content-length") is None
     assert world.origin.requests == []
+
+
+def test_one_behind_the_other_and_http_1_0(proxy, small):
+    archive, whole = small
+    with Conn(proxy) as conn:
+        conn.send(request_bytes("GET", archive.path) * 2 + request_bytes("GET", archive.path, [("Range", "bytes=5-9,-1")])
+                  + request_bytes("HEAD", archive.path) + request_bytes("GET", archive.path, [("Range", "bytes=5-9")]))
+        for windows in (None, None, [(5, 9), (archive.total - 1, archive.total - 1)]):
+            check(conn.response(), archive, windows, lambda a, b: whole[a:b])
+        assert conn.response("HEAD").status == 200
+        check(conn.response(), archive, [(5, 9)], lambda a, b: whole[a:b])
+    with Conn(proxy) as conn:
+        conn.send(b"GET %s HTTP/1.0\r\nRange: bytes=-7\r\n\r\n" % archive.path.encode())
+        check(conn.response(), archive, [(archive.total - 7, archive.total - 1)], lambda a, b: whole[a:b])
+        assert conn.ended()
 
 
 def test_range_of_an_empty_archive(world, proxy):
