@@ -659,9 +659,9 @@ class Chaos:
 def test_anything_at_any_time(world, proxy, script, table):
     """Random faults under random ranges, eight clients at once. What is whole is right; what has no fault is whole."""
     actors = [Chaos(world, proxy, script, seed) for seed in range(8)]
-    in_parallel(*[lambda actor=actor: [actor.once() for _ in range(15)] for actor in actors])
+    in_parallel(*[lambda actor=actor: [actor.once() for _ in range(8)] for actor in actors])
     for actor in actors:
-        assert sum(actor.seen.values()) == 15 and actor.seen.get("whole", 0) > 2, actor.seen
+        assert sum(actor.seen.values()) == 8 and actor.seen.get("whole", 0) > 1, actor.seen
     table.setdefault(("Archives under random faults", "seed", "outcomes"), []).extend(
         (seed, str(actor.seen)) for seed, actor in enumerate(actors))
 
