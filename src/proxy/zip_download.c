@@ -122,6 +122,7 @@ enum tx_result zip_download_begin(struct tx *tx)
         fault_set(&tx->fault, FAULT_NO_MEMORY, "list", NULL);
         return refuse(tx);
     }
+    tx->is_headed = false; /* its strings go with the first bytes of the list */
     return tx_go(tx, TX_LIST);
 }
 

@@ -614,6 +614,8 @@ static void cut_files_are_resumed(void **state)
         check_archive(body_of(&s), some);
         assert_true(l->store.n_requests >= 6);
         assert_true(metric_read(METRIC_ARCHIVE_PART_TRIES) - n_tries >= 2);
+        assert_true(px_logged(l->px, "\"part_tries\":"));
+        n_tries = metric_read(METRIC_ARCHIVE_PART_TRIES);
         assert_true(nothing_is_ahead(l));
         side_close(&s);
     }
@@ -765,17 +767,29 @@ static void what_comes_behind(void **state)
     }
 }
 
-/* The access line counts what went. */
+/* The access line counts what went, and knows the registry's head when the list is long over. */
 static void the_access_line(void **state)
 {
     struct lab *l = *state;
     struct side s;
     char sent[64];
-    lab_lists(l, some, NULL, "");
+    lab_lists(l, some, NULL, "x-amz-request-id: REGISTRY\r\n");
     ask(l, &s, GET_ZIP "\r\n");
     snprintf(sent, sizeof sent, "\"bytes_out\":%zu", body_of(&s).n);
     if (!px_logged(l->px, sent))
         fail_msg("%s: %.*s", sent, STR_ARG(buf_str(&l->px->proxy.line)));
+    assert_true(px_logged(l->px, "\"x_amz_request_id\":\"REGISTRY\""));
+    assert_true(px_logged(l->px, "\"entries\":5,\"parts\":4"));
+    side_close(&s);
+
+    /* Of a long list, whose blocks took the place of the head. */
+    static char list[200 * KIB];
+    memset(list, '\n', sizeof list);
+    list[sizeof list - 1] = '!';
+    lab_gives(l, known, NULL, "x-amz-request-id: REGISTRY\r\n", str_of(list, sizeof list));
+    ask(l, &s, GET_ZIP "\r\n");
+    SIDE_AWAITS(&s, "entry 1: ");
+    assert_true(px_logged(l->px, "\"x_amz_request_id\":\"REGISTRY\""));
     side_close(&s);
 }
 
