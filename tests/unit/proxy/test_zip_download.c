@@ -192,6 +192,45 @@ static void many_files(void **state)
     side_close(&s);
 }
 
+/* A list that takes several turns to read, and to walk over to its files. */
+static void a_long_way_between_files(void **state)
+{
+    enum { N = 40 * 1000 };
+    static struct zip_seen seen;
+    static const struct object few[] = { { "/b/a", 7, NULL }, { "/b/b", 9, NULL }, { 0 } };
+    struct lab *l = *state;
+    struct buf list;
+    buf_init(&list, 16 << 20);
+    for (int i = 0; i < 3 * N; i++) {
+        buf_append(&list, STR("0 0 @directory d\n"));
+        if (i % N == N - 1 && i / N < 2)
+            buf_printf(
+                &list, "%08x %zu /s3.test%s f\n",
+                zip_made_crc(str_from_c(i / N ? "/s3.test/b/b" : "/s3.test/b/a"), few[i / N].n),
+                few[i / N].n, few[i / N].key);
+    }
+    for (int ahead = 0; ahead < 2; ahead++) {
+        struct side s;
+        l->px->rig->conf->archive_ahead = ahead ? 16 << 20 : 0;
+        lab_gives(l, few, NULL, "", buf_str(&list));
+        ask(l, &s, GET_ZIP "\r\n");
+        struct str body = body_of(&s);
+        struct zip_reader z = { .fetch = fetch_from_str, .arg = &body, .total_bytes = body.n };
+        assert_null(zip_reader_end(&z));
+        assert_int_equal(z.n_entries, 3 * N + 2);
+        uint64_t data = 0;
+        for (uint64_t i = 0; i < z.n_entries; i++) {
+            const char *why = zip_reader_next(&z, &seen);
+            if (why)
+                fail_msg("%s", why);
+            data += seen.size;
+        }
+        assert_int_equal(data, 16);
+        side_close(&s);
+    }
+    buf_done(&list);
+}
+
 /* One archive's reserve is not the other's. */
 static void two_share_the_budget(void **state)
 {
@@ -802,6 +841,7 @@ int main(void)
         TEST(an_archive_of_nothing),
         TEST(the_order_is_that_of_the_list),
         TEST(many_files),
+        TEST(a_long_way_between_files),
         TEST(two_share_the_budget),
         TEST(slow_clients),
         TEST(what_goes_with_each_part),

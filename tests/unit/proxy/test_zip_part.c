@@ -209,6 +209,26 @@ static void ranges_of_an_entry(void **state)
 
 /* ---- memory ---- */
 
+/* The leading one is read at the client's pace. */
+static void the_leading_one_holds_nothing(void **state)
+{
+    struct lab *l = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct fetch t = { .is_lazy = true };
+        lab_serve(l, objects, NULL, NULL);
+        whole(&t, l, i, 0);
+        TURN_UNTIL(l->px->rig, t.p->is_promised);
+        turn_ms(l->px->rig, 20);
+        assert_int_equal(t.p->state, ZIP_PART_BODY);
+        assert_int_equal(t.p->n_blocks, 0);
+        t.is_lazy = false;
+        fetch_read(&t);
+        AWAIT(&t);
+        assert_true(body_is(&t, 0, objects[i].n));
+        fetch_done(&t);
+    }
+}
+
 /* It stops where its reserve ends, holds no more however S3 sends, and goes on when it leads. */
 static void the_reserve_is_kept(void **state)
 {
@@ -547,6 +567,10 @@ static const struct bad {
       "S3 answered with another range than was asked for" },
     { "a longer range", true, PART206("1-4/5", 4) "ello", STAY, FAULT_PART_REFUSED,
       "S3 answered with another range than was asked for" },
+    { "a range that begins before", true, PART206("0-3/5", 4) "hell", STAY, FAULT_PART_REFUSED,
+      "S3 answered with another range than was asked for" },
+    { "a range that begins behind", true, PART206("2-3/5", 2) "ll", STAY, FAULT_PART_REFUSED,
+      "S3 answered with another range than was asked for" },
     { "a range of another length than it says", true, PART206("1-3/5", 2) "el", STAY,
       FAULT_PART_REFUSED, "S3 answered with another range than was asked for" },
     { "a range of an unknown total", true, PART206("1-3/*", 3) "ell", STAY, FAULT_PART_REFUSED,
@@ -741,6 +765,7 @@ int main(void)
         TEST(the_request),
         TEST(roots),
         TEST(ranges_of_an_entry),
+        TEST(the_leading_one_holds_nothing),
         TEST(the_reserve_is_kept),
         TEST(a_wish_is_enough),
         TEST(cut_bodies_are_resumed),
