@@ -165,6 +165,21 @@ enum pump_result pump_discard(struct tx *tx)
     return PUMP_DONE;
 }
 
+void pump_drop(struct tx *tx)
+{
+    struct fault f = { .kind = FAULT_NONE };
+    for (int turn = 0; turn < TX_TURN_BLOCKS && !tx_body_was_read(tx); turn++) {
+        tx->up_bytes += tx->up_pending;
+        take_pending(tx, tx->up_pending);
+        if (tx->is_up_ended)
+            return;
+        if (io_block_n(&tx->client->in) == 0 && client_fill(tx->client, IO_BLOCK_64K, &f) != IO_OK)
+            return; /* if the client is gone, the next one who reads sees it */
+        if (unframe(tx) == PUMP_FAILED)
+            tx->is_up_ended = true; /* what follows is nothing that could be read */
+    }
+}
+
 static void wait_for_write(struct tx *tx)
 {
     io_stream_want(tx->client->stream, tx->client->stream->wanted | IO_WRITE);

@@ -17,6 +17,9 @@ enum pump_result {
 /* The request's body: as much as goes. DONE when it was read to its end. Between two exchanges it
  * is only kept (proxy/browse.h). */
 enum pump_result pump_up(struct tx *tx);
+/* Throws away what has come of the request's body, while the response goes down: a client that
+ * sends all of it before it reads would never read. Nothing is waited for. */
+void pump_drop(struct tx *tx);
 /* Throws the rest of the request's body away, if that is little; FAILED when it is not. */
 enum pump_result pump_discard(struct tx *tx);
 

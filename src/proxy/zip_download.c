@@ -456,6 +456,7 @@ static enum pump_result send_archive(struct zip_download *d)
 enum tx_result step_archive(struct tx *tx)
 {
     struct zip_download *d = tx->zip;
+    pump_drop(tx);
     if (!d->is_begun) {
         fetch_ahead(d);
         if (!may_begin(d, tx))

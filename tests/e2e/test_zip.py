@@ -501,6 +501,27 @@ def test_registry_that_answers_before_the_form_is_there(proxy, listing, registry
     assert get_archive(proxy, listing.path).body == want
 
 
+def test_client_that_reads_when_it_has_sent_all(proxy, listing, registry):
+    """The registry has answered and reads no more; the archive waits for a client that still writes."""
+    data = random.Random(2).randbytes(20_000_000)
+    listing.add("big", data)
+    listing.publish()
+    text = registry.archives[listing.path].manifest
+
+    def on_head(request, wire):
+        wire.sock.sendall(b"HTTP/1.1 200 OK\r\nX-Archive-Files: zip\r\nContent-Length: %d\r\n\r\n%s"
+                          % (len(text), text))
+        raise EOFError
+    registry.on_head = on_head
+    with Conn(proxy, 20) as conn:
+        conn.send(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n\r\n" % listing.path.encode())
+        conn.send(bytes(40_000_000))
+        resp = conn.response()
+    assert resp.status == 200 and resp.clean
+    with open_zip(resp.body) as z:
+        assert z.read("big") == data
+
+
 def test_access_line(proxy, listing):
     make_many(listing)
     listing.publish()
