@@ -7,6 +7,7 @@ MI = 1 << 20
 TITLES = {"plain-64m": "GET of 64 MiB", "zip-1x64m": "archive of 1 x 64 MiB",
           "plain-1m": "GETs of 1 MiB", "zip-64x1m": "archive of 64 x 1 MiB",
           "plain-64k": "GETs of 64 KiB", "zip-1024x64k": "archive of 1,024 x 64 KiB"}
+SLOW = {"1000x64k": "1,000 x 64 KiB", "64x1m": "64 x 1 MiB"}
 # An archive, what it is compared with, and whether the aim is about this pair.
 PAIRS = [("zip-1x64m", "plain-64m"), ("zip-64x1m", "plain-1m"), ("zip-1024x64k", "plain-64k"),
          ("zip-64x1m", "plain-64m"), ("zip-1024x64k", "plain-64m")]
@@ -85,14 +86,15 @@ def delayed_lines(result):
 
 def memory_lines(result):
     one, total = result["ahead_mi"], result["ahead_total_mi"]
-    lines = [f"Private memory of a fresh penstock while clients read archives of 1,000 x 64 KiB at 40 KiB/s (read ahead: at "
+    lines = [f"Private memory of a fresh penstock while clients read archives at 40 KiB/s (read ahead: at "
              f"most {one} MiB an archive, {total} MiB in all):", "",
-             "| clients | before | the most | gained | read-ahead budget |", "| --- | --- | --- | --- | --- |"]
+             "| archive | clients | before | the most | gained | read-ahead budget |",
+             "| --- | --- | --- | --- | --- | --- |"]
     for r in result["memory"]:
         if "error" in r:
-            lines.append(f"| failed: {r['error']} | | | | |")
+            lines.append(f"| failed: {r['error']} | | | | | |")
             continue
-        lines.append(f"| {r['held']} | {r['before'] / MI:.1f} MiB | {r['most'] / MI:.1f} MiB | "
+        lines.append(f"| {SLOW[r['shape']]} | {r['held']} | {r['before'] / MI:.1f} MiB | {r['most'] / MI:.1f} MiB | "
                      f"{(r['most'] - r['before']) / MI:.1f} MiB | {min(total, one * r['held'])} MiB |")
     return lines
 

@@ -28,6 +28,7 @@ LOADS = {
     "plain-64k": ("64k", 16), "zip-1024x64k": ("1024x64k", 4),
     "plain-1k": ("1k", 8), "zip-10x1k": ("10x1k", 8),
 }
+SLOW_SHAPES = ("1000x64k", "64x1m")  # the first meets the limit of 32 files at once, the second that of memory
 AHEAD_MI, AHEAD_TOTAL_MI = 16, 64  # the defaults
 
 
@@ -76,13 +77,13 @@ def run_delayed(stage, rounds, n_parts):
     return results
 
 
-def run_memory(stage, conns, seconds):
+def run_memory(stage, shape, conns, seconds):
     """Private memory of a fresh penstock while clients read archives at 40 KiB/s: before, and the most there was."""
-    proxy = stage.start_penstock(f"penstock-slow-{conns}", PENSTOCK_ARCHIVE_AHEAD=f"{AHEAD_MI}M",
+    proxy = stage.start_penstock(f"penstock-slow-{shape}-{conns}", PENSTOCK_ARCHIVE_AHEAD=f"{AHEAD_MI}M",
                                  PENSTOCK_ARCHIVE_AHEAD_TOTAL=f"{AHEAD_TOTAL_MI}M")
     try:
         before = proxy.memory()
-        load = Load(stage, proxy.port, "slow", 60, conns=conns, target="/zip/1000x64k", get=0, opaque=1,
+        load = Load(stage, proxy.port, "slow", 60, conns=conns, target=f"/zip/{shape}", get=0, opaque=1,
                     rcvbuf=16384, slow_bytes=4096)
         most, end = proxy.memory(), time.monotonic() + seconds
         while time.monotonic() < end:
@@ -93,7 +94,7 @@ def run_memory(stage, conns, seconds):
         load.say()
         load.line()
         load.close()
-        return {"held": held, "before": before, "most": most, "last": last}
+        return {"shape": shape, "held": held, "before": before, "most": most, "last": last}
     except RuntimeError as error:
         return {"error": str(error)}
     finally:
@@ -109,7 +110,7 @@ def arguments():
     p.add_argument("--parts", default="cpu,delayed,memory", help="which parts to run")
     p.add_argument("--loads", help="of the CPU measurement: comma list of " + ", ".join(LOADS))
     p.add_argument("--ahead", help="PENSTOCK_ARCHIVE_AHEAD of the CPU measurement (default: the default)")
-    p.add_argument("--quick", action="store_true", help="shorter rounds, fewer of them, 250 parts instead of 1,000")
+    p.add_argument("--quick", action="store_true", help="shorter rounds, fewer of them, 200 parts instead of 1,000")
     p.add_argument("--cores", default="0,1", help="the proxy's core, everybody else's core")
     p.add_argument("--hold", action="store_true",
                    help="start penstock and the rest, print its port and process, and wait for Enter (to profile it)")
@@ -138,13 +139,14 @@ def run_parts(args, build, cores, result):
             result["cpu"] = run_cpu(stage, args.rounds, args.ms, keys,
                                     {"PENSTOCK_ARCHIVE_AHEAD": args.ahead} if args.ahead else {})
         if "memory" in parts:
-            result["memory"] = [run_memory(stage, n, 3 if args.quick else 5) for n in (1, 8)]
+            result["memory"] = [run_memory(stage, shape, n, 2 if args.quick else 5)
+                                for shape in SLOW_SHAPES for n in (1, 8)]
     finally:
         stage.stop()
     if "delayed" in parts:
         stage = ZipStage(build, build / "bench/run-zip", *cores, delay_ms=DELAY_MS)
         try:
-            result["n_parts"] = 250 if args.quick else 1000
+            result["n_parts"] = 200 if args.quick else 1000
             result["delayed"] = run_delayed(stage, 1 if args.quick else 2, result["n_parts"])
         finally:
             stage.stop()
