@@ -228,12 +228,6 @@ static void release(struct zip_download *d, uint64_t n_bytes)
     metric_sub(METRIC_ARCHIVE_AHEAD, n_bytes);
 }
 
-static void release_what_is_spare(struct zip_download *d)
-{
-    LIST_EACH (it, after, &d->parts)
-        release(d, zip_part_unreserve(LIST_ENTRY(it, struct zip_part, node)));
-}
-
 /*
  * Memory for a part that is not the next: all that it can use, else what is left, so that large
  * parts are fetched whole, one after the other, rather than many of them a little.
@@ -277,7 +271,8 @@ static bool start_part(struct zip_download *d)
 
 static void fetch_ahead(struct zip_download *d)
 {
-    release_what_is_spare(d);
+    if (d->n_parts > 0) /* what the others have to spare went back when it turned out */
+        release(d, zip_part_unreserve(leading(d)));
     while (d->n_parts < ZIP_MAX_PARTS) {
         if (d->ahead.piece.kind != ZIP_PIECE_DATA)
             next_data(d, &d->ahead);
@@ -294,9 +289,13 @@ static void on_part(struct zip_part *p)
     struct zip_download *d = p->owner;
     if (d->tx->step != TX_ARCHIVE)
         return; /* it has failed, and that is being told */
-    if (p == leading(d))
+    if (p == leading(d)) {
         tx_run(d->tx);
-    else
+        return;
+    }
+    uint64_t spare = zip_part_unreserve(p);
+    release(d, spare);
+    if (spare > 0)
         fetch_ahead(d);
 }
 
