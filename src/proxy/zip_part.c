@@ -320,11 +320,16 @@ static void too_long(struct zip_part *p)
          (unsigned long long)p->n_bytes);
 }
 
-/* Room for the block that is handed over, and for the one that the exchange takes instead. */
+/*
+ * Room for the block that is handed over, and for the one that the exchange takes instead. What is
+ * small and of known length comes in one; what is cut or chunked may need more of them.
+ */
 static bool may_hold_more(const struct zip_part *p)
 {
-    return p->n_bytes <= FIRST_BLOCK_BYTES ||
-           p->held + 2 * (uint64_t)ZIP_PART_BLOCK_BYTES <= p->reserved;
+    bool is_small = p->n_bytes <= FIRST_BLOCK_BYTES && p->held == 0;
+    if (p->x.head.framing == HTTP_LENGTH && (is_small || p->received == p->n_bytes))
+        return true;
+    return p->held + 2 * (uint64_t)ZIP_PART_BLOCK_BYTES <= p->reserved;
 }
 
 static void read_ahead(struct zip_part *p)

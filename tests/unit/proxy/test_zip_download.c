@@ -260,6 +260,41 @@ static void two_share_the_budget(void **state)
     side_close(&s[1]);
 }
 
+static const struct object large_first[] = { { "/b/a", 1000 * KIB, NULL },
+                                             { "/b/b", 1000, NULL },
+                                             { 0 } };
+static const struct object large_last[] = { { "/b/a", 1000, NULL },
+                                            { "/b/b", 1000 * KIB, NULL },
+                                            { 0 } };
+
+/* What the leading one holds is not of the budget, so the next is fetched beside it. */
+static void the_leading_part_needs_no_reserve(void **state)
+{
+    static const struct say gated[] = { { "/b/a", NULL, ALL, STAY, 1 }, { 0 } };
+    static const struct say stalls[] = { { "/b/a", NULL, ALL, STAY, 1 },
+                                         { "/b/b", NULL, 600 * KIB, STAY, 0 },
+                                         { 0 } };
+    struct lab *l = *state;
+    struct side s;
+    l->px->rig->conf->archive_ahead = 300 * KIB;
+    lab_lists(l, large_first, gated, "");
+    ask(l, &s, GET_ZIP "\r\n");
+    TURN_UNTIL(l->px->rig, l->store.n_requests == 2);
+    store_open(&l->store, 1);
+    check_archive(body_of(&s), large_first);
+    side_close(&s);
+
+    /* And when its turn has come, and what was held is gone, it gives its reserve back. */
+    lab_lists(l, large_last, stalls, "");
+    ask(l, &s, GET_ZIP "\r\n");
+    TURN_UNTIL(l->px->rig, limits_n_ahead(l->px->limits) > 0);
+    store_open(&l->store, 1);
+    TURN_UNTIL(l->px->rig, side_reads(&s) && s.in.n > 600 * KIB);
+    TURN_UNTIL(l->px->rig, limits_n_ahead(l->px->limits) == 0);
+    assert_int_equal(l->store.n_requests, 2);
+    side_close(&s);
+}
+
 /* A client that takes its time is waited for, and S3 with it; one that takes nothing is cut. */
 static void slow_clients(void **state)
 {
@@ -660,6 +695,29 @@ static void cut_files_are_resumed(void **state)
     }
 }
 
+/* Once the answer has begun, or where it is not the first, a file gets more than one try. */
+static void failures_that_may_pass(void **state)
+{
+    static const struct say later[] = { { "/b/a", NULL, ALL, STAY, 1 },
+                                        { "/b/b", "nonsense" END, 0, CLOSE, 0 },
+                                        { 0 } };
+    static const struct say begun[] = { { "/b/a", NULL, 500, CUT, 0 },
+                                        { "Range: bytes=500-", "nonsense" END, 0, CLOSE, 0 },
+                                        { 0 } };
+    struct lab *l = *state;
+    for (int i = 0; i < 2; i++) {
+        struct side s;
+        lab_lists(l, known, i ? begun : later, "");
+        ask(l, &s, GET_ZIP "\r\n");
+        TURN_UNTIL(l->px->rig, l->store.n_requests >= 3);
+        turn_ms(l->px->rig, 50);
+        store_open(&l->store, 1);
+        check_archive(body_of(&s), known);
+        assert_int_equal(l->store.n_requests, i ? 5 : 4);
+        side_close(&s);
+    }
+}
+
 /* ---- ends from outside ---- */
 
 static const struct object waits[] = {
@@ -843,6 +901,7 @@ int main(void)
         TEST(many_files),
         TEST(a_long_way_between_files),
         TEST(two_share_the_budget),
+        TEST(the_leading_part_needs_no_reserve),
         TEST(slow_clients),
         TEST(what_goes_with_each_part),
         TEST(no_fields_and_all_fields),
@@ -856,6 +915,7 @@ int main(void)
         TEST(the_first_file_fails),
         TEST(a_later_file_fails),
         TEST(cut_files_are_resumed),
+        TEST(failures_that_may_pass),
         TEST(clients_that_leave),
         cmocka_unit_test(aborts),
         cmocka_unit_test(drains),

@@ -259,6 +259,45 @@ static void the_reserve_is_kept(void **state)
     }
 }
 
+/* Also of a small one that comes in pieces, or without its length. */
+static void small_ones_keep_their_reserve(void **state)
+{
+    static char chunks[40000];
+    static const struct object small[] = { { "/b/k", 60000, NULL }, { 0 } };
+    const struct say scripts[][4] = {
+        { { "", NULL, 20000, CUT, 0 }, { "", NULL, 20000, CUT, 0 }, { 0 } },
+        { { "", NULL, 100, CUT, 0 }, { "", NULL, 100, CUT, 0 }, { 0 } },
+        { { "", chunks, 0, CUT, 0 }, { 0 } },
+    };
+    struct lab *l = *state;
+    char location[256];
+    int n =
+        snprintf(chunks, sizeof chunks,
+                 "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nTransfer-Encoding: chunked\r\n\r\n7530\r\n");
+    zip_made_data(location_of(small, location), 0, chunks + n, 30000);
+    /* The script is text. */
+    for (int i = 0; i < 30000; i++)
+        if (chunks[n + i] == 0)
+            chunks[n + i] = 'x';
+    for (int i = 0; i < 3; i++) {
+        struct fetch t = { 0 };
+        lab_serve(l, small, scripts[i], NULL);
+        whole(&t, l, 0, zip_part_wish(60000));
+        t.p->entry.has_crc = i < 2;
+        TURN_UNTIL(l->px->rig, fetch_is_settled(&t) || t.p->is_promised);
+        for (int turn = 0; turn < 50; turn++) {
+            turn_ms(l->px->rig, 1);
+            fetch_is_settled(&t);
+        }
+        zip_part_lead(t.p);
+        fetch_read(&t);
+        AWAIT(&t);
+        assert_int_equal(t.end, IO_EOF);
+        assert_true(i == 2 || body_is(&t, 0, 60000));
+        fetch_done(&t);
+    }
+}
+
 /* A wish is enough for all of it, whatever comes in which pieces, and what is not needed returns.
  */
 static void a_wish_is_enough(void **state)
@@ -403,7 +442,7 @@ static void a_trickle_is_progress(void **state)
     for (int i = 0; i < 2; i++) {
         struct fetch t = { 0 };
         lab_serve(l, objects, script, NULL);
-        whole(&t, l, 0, i ? zip_part_wish(1000) : 0);
+        whole(&t, l, 0, i ? 4 * BLOCK : 0);
         AWAIT(&t);
         zip_part_lead(t.p);
         fetch_read(&t);
@@ -469,7 +508,7 @@ static void busy_answers_are_tried_three_times(void **state)
 
     t = (struct fetch){ 0 };
     lab_serve(l, objects, recovers, NULL);
-    whole(&t, l, 0, zip_part_wish(1000));
+    whole(&t, l, 0, 4 * BLOCK);
     AWAIT(&t);
     zip_part_lead(t.p);
     fetch_read(&t);
@@ -592,8 +631,7 @@ static void wrong_answers(void **state)
         const struct say script[] = { { "", row->send, 0, row->after, 0 }, { 0 } };
         struct fetch t = { 0 };
         lab_serve(l, hello, script, NULL);
-        fetch_start(&t, l, 0, row->is_range ? 1 : 0, row->is_range ? 3 : 5,
-                    i % 2 ? zip_part_wish(5) : 0);
+        fetch_start(&t, l, 0, row->is_range ? 1 : 0, row->is_range ? 3 : 5, i % 2 ? 4 * BLOCK : 0);
         t.p->entry.crc = 0x3610a686;
         AWAIT(&t);
         zip_part_lead(t.p);
@@ -642,7 +680,7 @@ static void right_answers(void **state)
         bool is_range = rows[i / 2].is_range;
         struct fetch t = { 0 };
         lab_serve(l, hello, script, NULL);
-        fetch_start(&t, l, 0, is_range ? 1 : 0, is_range ? 3 : 5, i % 2 ? zip_part_wish(5) : 0);
+        fetch_start(&t, l, 0, is_range ? 1 : 0, is_range ? 3 : 5, i % 2 ? 4 * BLOCK : 0);
         t.p->entry.crc = 0x3610a686;
         AWAIT(&t);
         zip_part_lead(t.p);
@@ -767,6 +805,7 @@ int main(void)
         TEST(ranges_of_an_entry),
         TEST(the_leading_one_holds_nothing),
         TEST(the_reserve_is_kept),
+        TEST(small_ones_keep_their_reserve),
         TEST(a_wish_is_enough),
         TEST(cut_bodies_are_resumed),
         TEST(a_cut_range_is_resumed),
