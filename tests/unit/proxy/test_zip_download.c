@@ -102,6 +102,7 @@ static void whole_archives(void **state)
     static const uint64_t aheads[] = { 16 << 20, 0, 140 * KIB, 300 * KIB, 700 * KIB };
     struct lab *l = *state;
     uint64_t n_parts = metric_read(METRIC_ARCHIVE_PARTS);
+    uint64_t n_archives = metric_read(METRIC_ARCHIVES);
     for (size_t i = 0; i < 2 * sizeof aheads / sizeof *aheads; i++) {
         struct side s;
         uint64_t limit = aheads[i / 2], most = 0;
@@ -122,6 +123,7 @@ static void whole_archives(void **state)
         assert_true(side_got(&s, "\r\nETag: \"z\"\r\n"));
         assert_int_equal(l->store.n_requests, 4);
         assert_int_equal(metric_read(METRIC_ARCHIVE_PARTS) - n_parts, 4 * (i + 1));
+        assert_int_equal(metric_read(METRIC_ARCHIVES) - n_archives, i + 1);
         assert_true(nothing_is_ahead(l));
         assert_true(px_logged(l->px, "\"status\":200"));
         /* The connection serves on. */
@@ -192,23 +194,30 @@ static void many_files(void **state)
     side_close(&s);
 }
 
+/* Two files of 7 and 9 bytes among so many directories. */
+enum { FAR = 40 * 1000 };
+static const struct object few[] = { { "/b/a", 7, NULL }, { "/b/b", 9, NULL }, { 0 } };
+
+static void far_apart(struct buf *list)
+{
+    buf_init(list, 16 << 20);
+    for (int i = 0; i < 3 * FAR; i++) {
+        buf_append(list, STR("0 0 @directory d\n"));
+        if (i % FAR == FAR - 1 && i / FAR < 2)
+            buf_printf(
+                list, "%08x %zu /s3.test%s f\n",
+                zip_made_crc(str_from_c(i / FAR ? "/s3.test/b/b" : "/s3.test/b/a"), few[i / FAR].n),
+                few[i / FAR].n, few[i / FAR].key);
+    }
+}
+
 /* A list that takes several turns to read, and to walk over to its files. */
 static void a_long_way_between_files(void **state)
 {
-    enum { N = 40 * 1000 };
     static struct zip_seen seen;
-    static const struct object few[] = { { "/b/a", 7, NULL }, { "/b/b", 9, NULL }, { 0 } };
     struct lab *l = *state;
     struct buf list;
-    buf_init(&list, 16 << 20);
-    for (int i = 0; i < 3 * N; i++) {
-        buf_append(&list, STR("0 0 @directory d\n"));
-        if (i % N == N - 1 && i / N < 2)
-            buf_printf(
-                &list, "%08x %zu /s3.test%s f\n",
-                zip_made_crc(str_from_c(i / N ? "/s3.test/b/b" : "/s3.test/b/a"), few[i / N].n),
-                few[i / N].n, few[i / N].key);
-    }
+    far_apart(&list);
     for (int ahead = 0; ahead < 2; ahead++) {
         struct side s;
         l->px->rig->conf->archive_ahead = ahead ? 16 << 20 : 0;
@@ -217,7 +226,7 @@ static void a_long_way_between_files(void **state)
         struct str body = body_of(&s);
         struct zip_reader z = { .fetch = fetch_from_str, .arg = &body, .total_bytes = body.n };
         assert_null(zip_reader_end(&z));
-        assert_int_equal(z.n_entries, 3 * N + 2);
+        assert_int_equal(z.n_entries, 3 * FAR + 2);
         uint64_t data = 0;
         for (uint64_t i = 0; i < z.n_entries; i++) {
             const char *why = zip_reader_next(&z, &seen);
@@ -229,6 +238,49 @@ static void a_long_way_between_files(void **state)
         side_close(&s);
     }
     buf_done(&list);
+}
+
+/* The timer of the walk's next turn goes with the archive. */
+static void an_abort_on_the_way(void **state)
+{
+    struct lab *l = lab_new();
+    struct side s;
+    struct buf list;
+    uint64_t n = metric_read(METRIC_ARCHIVES);
+    far_apart(&list);
+    lab_gives(l, few, NULL, "", buf_str(&list));
+    ask(l, &s, GET_ZIP "\r\n");
+    for (int turns = 0; turns < 100000 && metric_read(METRIC_ARCHIVES) == n; turns++)
+        uv_run(&l->px->rig->loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(metric_read(METRIC_ARCHIVES), n + 1);
+    assert_int_equal(l->store.n_requests, 0);
+    proxy_done(&l->px->proxy);
+    turn_ms(l->px->rig, 20);
+    struct fault f = { 0 };
+    assert_true(proxy_init(&l->px->proxy, &l->px->rig->loop, l->px->rig->conf, l->px->rig->up,
+                           l->px->limits, &f));
+    side_close(&s);
+    lab_free(l);
+    buf_done(&list);
+}
+
+/* The entries' time is that of Last-Modified, else the earliest. */
+static void times(void **state)
+{
+    static struct zip_seen seen;
+    static const char *const fields[] = { "", "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n" };
+    struct lab *l = *state;
+    for (int i = 0; i < 2; i++) {
+        struct side s;
+        lab_lists(l, known, NULL, fields[i]);
+        ask(l, &s, GET_ZIP "\r\n");
+        struct str body = body_of(&s);
+        struct zip_reader z = { .fetch = fetch_from_str, .arg = &body, .total_bytes = body.n };
+        assert_null(zip_reader_end(&z));
+        assert_null(zip_reader_next(&z, &seen));
+        assert_int_equal(seen.time, zip_time(i ? 784111777 : 0));
+        side_close(&s);
+    }
 }
 
 /* One archive's reserve is not the other's. */
@@ -900,6 +952,8 @@ int main(void)
         TEST(the_order_is_that_of_the_list),
         TEST(many_files),
         TEST(a_long_way_between_files),
+        cmocka_unit_test(an_abort_on_the_way),
+        TEST(times),
         TEST(two_share_the_budget),
         TEST(the_leading_part_needs_no_reserve),
         TEST(slow_clients),
