@@ -942,6 +942,29 @@ static void the_access_line(void **state)
     side_close(&s);
 }
 
+/* Records that were made and did not go are not counted. */
+static void a_cut_among_records(void **state)
+{
+    struct lab *l = *state;
+    struct side s;
+    struct buf list;
+    char sent[64];
+    size_t n = 0;
+    far_apart(&list);
+    l->px->rig->conf->body_timeout_ms = 150;
+    lab_gives(l, few, NULL, "", buf_str(&list));
+    ask(l, &s, GET_ZIP "\r\n");
+    TURN_UNTIL(l->px->rig, px_logged(l->px, "\"end\":\"client_stalled\""));
+    SIDE_AWAITS_END(&s);
+    while (memcmp(s.in.p + n, END, 4) != 0)
+        n++;
+    snprintf(sent, sizeof sent, "\"bytes_out\":%zu,", s.in.n - n - 4);
+    if (!px_logged(l->px, sent))
+        fail_msg("%s: %.*s", sent, STR_ARG(buf_str(&l->px->proxy.line)));
+    side_close(&s);
+    buf_done(&list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -975,6 +998,7 @@ int main(void)
         cmocka_unit_test(drains),
         TEST(what_comes_behind),
         TEST(the_access_line),
+        TEST(a_cut_among_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
