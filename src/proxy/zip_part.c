@@ -1,10 +1,10 @@
 #include "proxy/zip_part.h"
 
-#include "codec/crc32.h"
 #include "codec/escape.h"
 #include "obs/metrics.h"
 #include "proxy/proxy.h"
 
+#include <libdeflate.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,7 +296,7 @@ static bool keep_block(struct zip_part *p, struct io_block *b)
     /* Now: when they go out they are no longer in the processor's cache. Of a piece of an entry
      * nothing can be said. */
     if (is_whole_entry(p))
-        p->crc = crc32_update(p->crc, io_block_str(b));
+        p->crc = libdeflate_crc32(p->crc, b->p + b->start, io_block_n(b));
     p->received += io_block_n(b);
     p->held += b->cap;
     p->blocks[p->n_blocks++] = *b;
@@ -469,7 +469,7 @@ static enum io_result next_bytes(struct zip_part *p, struct str *data)
 static uint32_t crc_with(struct zip_part *p, struct str data)
 {
     if (p->offered_n != data.n) {
-        p->offered_crc = crc32_update(p->crc, data);
+        p->offered_crc = libdeflate_crc32(p->crc, data.p, data.n);
         p->offered_n = data.n;
     }
     return p->offered_crc;
