@@ -6,6 +6,13 @@
 /* What the cursor's entry was read for. */
 enum { NOT_READ, READ_FOR_FILE, READ_FOR_CENTRAL };
 
+/* A name that ends in a slash is a directory to every reader, and is to be one that can be entered:
+ * the empty object that stands for a folder in S3. */
+static bool is_directory(const struct zip_entry *e)
+{
+    return e->is_directory || (e->size == 0 && e->name.p[e->name.n - 1] == '/');
+}
+
 static struct zip_member member_of(const struct zip_entry *e, uint64_t offset)
 {
     return (struct zip_member){
@@ -14,7 +21,7 @@ static struct zip_member member_of(const struct zip_entry *e, uint64_t offset)
         .offset = offset,
         .crc = e->crc,
         .has_crc = e->has_crc,
-        .is_directory = e->is_directory,
+        .is_directory = is_directory(e),
         .adds_slash = e->is_directory && e->name.p[e->name.n - 1] != '/',
     };
 }

@@ -83,7 +83,8 @@ def make_names(listing):
 
 def make_directories(listing):
     listing.add_directory("top").add_directory("top/with slash/").add("top/with slash/f", b"f")
-    listing.add("other/file", b"2").add_directory("größe")
+    listing.add("other/file", b"2").add_directory("größe").add("marker/").add("marker/f", b"3")
+    listing.expected[-2] = ("marker/", None)  # an empty object that stands for a folder
 
 
 def make_duplicates(listing):

@@ -57,8 +57,9 @@ static void add_line(struct buf *text, unsigned i)
         else
             buf_printf(text, "%x  %zu %s ", zip_made_crc(l, size), size, location);
         add_name(text, i);
-        if (chance(10) == 0)
-            buf_byte(text, ' ');
+        uint64_t last = chance(10);
+        if (last < 2)
+            buf_byte(text, last == 0 ? ' ' : '/');
     }
     buf_append(text, str_from_c(ends[chance(5)]));
 }
@@ -84,8 +85,9 @@ static void check_archive(const struct zip_layout *l, struct str whole)
         assert_true(seen.size == e.size);
         assert_int_equal(seen.time, l->time);
         assert_int_equal(seen.flags, e.has_crc ? 1 << 11 : 1 << 11 | 1 << 3);
-        assert_int_equal(seen.version, e.is_directory || !e.has_crc ? 20 : 10);
-        assert_int_equal(seen.attributes, e.is_directory ? 040755U << 16 | 0x10 : 0100644U << 16);
+        bool is_directory = e.is_directory || (e.size == 0 && e.name.p[e.name.n - 1] == '/');
+        assert_int_equal(seen.version, is_directory || !e.has_crc ? 20 : 10);
+        assert_int_equal(seen.attributes, is_directory ? 040755U << 16 | 0x10 : 0100644U << 16);
         assert_int_equal(seen.crc, libdeflate_crc32(0, whole.p + seen.data, seen.size));
         if (e.has_crc)
             assert_int_equal(seen.crc, e.crc);
@@ -190,6 +192,27 @@ static void every_split_of_a_small_archive(void **state)
     zip_layout_done(&l);
     buf_done(&whole);
     buf_done(&parts);
+}
+
+/* What stands for a folder in S3 comes out as one that can be entered. */
+static void an_empty_file_whose_name_ends_in_a_slash(void **state)
+{
+    static const char *const texts[] = {
+        "0 0 /h/a a/\n- 0 @directory b\n- 0 /h/c c/\n",
+        "0 0 @directory a/\n- 0 @directory b/\n0 1 @directory c\n"
+    };
+    struct buf whole[2];
+    for (int i = 0; i < 2; i++) {
+        struct zip_layout l;
+        buf_init(&whole[i], 10000);
+        assert_true(zip_made_layout(&l, str_from_c(texts[i])));
+        assert_null(zip_made_walk(&l, 0, l.total_bytes, &whole[i]));
+        check_archive(&l, buf_str(&whole[i]));
+        zip_layout_done(&l);
+    }
+    assert_true(str_eq(buf_str(&whole[0]), buf_str(&whole[1])));
+    buf_done(&whole[0]);
+    buf_done(&whole[1]);
 }
 
 #define GIB (1024ULL * 1024 * 1024)
@@ -369,6 +392,7 @@ int main(void)
         cmocka_unit_test(more_entries_than_16_bits_count),
         cmocka_unit_test(an_empty_list_is_an_empty_archive),
         cmocka_unit_test(every_split_of_a_small_archive),
+        cmocka_unit_test(an_empty_file_whose_name_ends_in_a_slash),
         cmocka_unit_test(zip64_stands_where_it_must),
         cmocka_unit_test(the_end_is_zip64_where_it_must),
         cmocka_unit_test(data_of_large_files_is_told),
