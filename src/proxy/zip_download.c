@@ -67,7 +67,7 @@ static bool may_pass(const struct http_field *field)
     }
 }
 
-static bool is_listed(struct str names, struct str name)
+static bool is_in(struct str names, struct str name)
 {
     struct str one;
     while (str_next(&names, ':', &one))
@@ -76,12 +76,21 @@ static bool is_listed(struct str names, struct str name)
     return false;
 }
 
+static bool is_listed(const struct http_head *registry, struct str name)
+{
+    for (unsigned i = 0; i < registry->n_fields; i++)
+        if (registry->fields[i].id == HTTP_F_X_ARCHIVE_PASS_HEADERS &&
+            is_in(registry->fields[i].value, name))
+            return true;
+    return false;
+}
+
 /* Each field once, however often it is listed. */
 static void take_pass_headers(struct zip_download *d, const struct http_head *request,
-                              struct str names)
+                              const struct http_head *registry)
 {
     for (unsigned i = 0; i < request->n_fields; i++)
-        if (may_pass(&request->fields[i]) && is_listed(names, request->fields[i].name))
+        if (may_pass(&request->fields[i]) && is_listed(registry, request->fields[i].name))
             http1_copy_fields(&d->pass, request, i, i + 1);
 }
 
@@ -117,7 +126,7 @@ enum tx_result zip_download_begin(struct tx *tx)
     buf_init(&d->pass, HTTP_REQUEST_HEAD_BYTES + 2 * HTTP_MAX_FIELDS);
     if (!zip_reply_init(&d->reply, registry, &tx->fault))
         return refuse(tx);
-    take_pass_headers(d, &tx->head, http_value(registry, HTTP_F_X_ARCHIVE_PASS_HEADERS));
+    take_pass_headers(d, &tx->head, registry);
     if (d->pass.failed) {
         fault_set(&tx->fault, FAULT_NO_MEMORY, "list", NULL);
         return refuse(tx);

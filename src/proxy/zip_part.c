@@ -186,15 +186,15 @@ static bool is_busy(unsigned status)
     return status == 429 || status == 500 || (status >= 502 && status <= 504);
 }
 
-static void come_back_later(struct zip_part *p)
+static void come_back_later(struct zip_part *p, struct str id)
 {
-    unsigned status = p->x.head.status;
-    end_exchange(p, true);
     if (++p->n_busy > ZIP_PART_MAX_BUSY) {
-        fail(p, FAULT_PART_REFUSED, "S3 answered %u, as it did to %u tries before", status,
-             ZIP_PART_MAX_BUSY);
+        fail(p, FAULT_PART_REFUSED, "S3 answered %u, as it did to %u tries before%s%.*s",
+             p->x.head.status, ZIP_PART_MAX_BUSY, id.n > 0 ? ", x-amz-request-id " : "",
+             STR_ARG(id));
         return;
     }
+    end_exchange(p, true);
     count_try(p);
     pause_for(p, (uint64_t)ZIP_PART_BUSY_MS << (p->n_busy - 1));
 }
@@ -242,7 +242,7 @@ static void judge_head(struct zip_part *p)
     const struct http_head *h = &p->x.head;
     struct str id = str_first(http_value(h, HTTP_F_X_AMZ_REQUEST_ID), 64);
     if (is_busy(h->status))
-        come_back_later(p);
+        come_back_later(p, id);
     else if (h->status == 412)
         fail(p, FAULT_UPSTREAM_REPLACED, "it changed between two tries");
     else if (h->status == 416)

@@ -384,9 +384,10 @@ static void what_goes_with_each_part(void **state)
     struct lab *l = *state;
     struct side s;
     lab_lists(l, known, NULL,
-              "X-Archive-Pass-Headers: authorization:Authorization: X-Extra :cookie:host:range:"
-              "if-range:if-match:if-none-match:if-modified-since:if-unmodified-since:connection:"
-              "x-named:te:content-length:content-type:content-encoding:expect:"
+              "X-Archive-Pass-Headers: authorization:Authorization::cookie:host:range:"
+              "if-range:if-match:if-none-match:if-modified-since:if-unmodified-since:connection\r\n"
+              "X-Archive-Pass-Headers:  X-Extra "
+              ":x-named:te:content-length:content-type:content-encoding:expect:"
               "transfer-encoding:keep-alive::absent\r\n");
     ask(l, &s,
         "POST /zip/x HTTP/1.1\r\nHost: p\r\nAuthorization: one\r\nCookie: c\r\nRange: bytes=0-\r\n"
