@@ -283,15 +283,15 @@ static void times(void **state)
     }
 }
 
-/* One archive's reserve is not the other's. */
-static void two_share_the_budget(void **state)
+/* While S3 waits, two archives hold no more than both may, and no more than each may. */
+static void check_budget(struct lab *l, uint64_t ahead, uint64_t total)
 {
-    struct lab *l = *state;
     struct conf *conf = l->px->rig->conf;
     struct side s[2];
     struct str body;
     size_t used;
-    conf->archive_ahead_total = 600 * KIB;
+    conf->archive_ahead = ahead;
+    conf->archive_ahead_total = total;
     static const struct say script[] = { { "/b/a", NULL, ALL, STAY, 1 },
                                          { "/b/a", NULL, ALL, STAY, 1 },
                                          { 0 } };
@@ -310,6 +310,12 @@ static void two_share_the_budget(void **state)
     assert_true(nothing_is_ahead(l));
     side_close(&s[0]);
     side_close(&s[1]);
+}
+
+static void two_share_the_budget(void **state)
+{
+    check_budget(*state, 16 << 20, 600 * KIB);
+    check_budget(*state, 300 * KIB, 64 << 20);
 }
 
 static const struct object large_first[] = { { "/b/a", 1000 * KIB, NULL },
@@ -394,6 +400,7 @@ static void what_goes_with_each_part(void **state)
         "If-Range: \"q\"\r\nIf-Match: \"q\"\r\nIf-None-Match: \"q\"\r\nIf-Modified-Since: q\r\n"
         "If-Unmodified-Since: q\r\nConnection: X-Named\r\nX-Named: q\r\nTE: trailers\r\n"
         "Content-Type: t/t\r\nContent-Encoding: q\r\nKeep-Alive: q\r\nX-Extra: two\r\n"
+        "Expect: 100-continue\r\n"
         "x-extra:three \r\nX-Extra-2: q\r\nAccept-Encoding: q\r\nContent-Length: 7\r\n\r\n"
         "SECRET!");
     check_archive(body_of(&s), known);
