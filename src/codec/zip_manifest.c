@@ -174,6 +174,7 @@ static const char *read_line(struct str line, struct zip_entry *e)
 enum zip_manifest_step zip_manifest_next(struct str text, size_t *at, struct zip_entry *e,
                                          const char **why)
 {
+    size_t from = *at;
     while (*at < text.n) {
         size_t end = find_end(text, *at);
         struct str line = str_first(str_from(text, *at), end - *at);
@@ -190,6 +191,10 @@ enum zip_manifest_step zip_manifest_next(struct str text, size_t *at, struct zip
             *e = read;
             *at = end + 1;
             return ZIP_MANIFEST_ENTRY;
+        }
+        if (end + 1 - from > ZIP_BLANK_BYTES) {
+            *why = "too many blank lines";
+            return ZIP_MANIFEST_BAD;
         }
         *at = end + 1;
     }

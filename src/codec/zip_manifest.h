@@ -12,6 +12,9 @@ enum {
     /* Of a line without its end. A longer one is bad, and so it is before its end has come: who
      * asks again with every block that arrives does not search a long text again and again. */
     ZIP_LINE_BYTES = 256 * 1024,
+    /* Of blank lines in a row. They are passed over whenever the entry behind them is read, which
+     * is once for every range of an archive. */
+    ZIP_BLANK_BYTES = 16 * 1024,
 };
 
 struct zip_entry {
@@ -32,9 +35,9 @@ enum zip_manifest_step {
 };
 
 /*
- * The next entry at or behind *at, which is 0 at first. Blank lines (nothing, or spaces) are
- * skipped. When the text ends and *at is not at its end, the last line was not ended: the list was
- * cut.
+ * The next entry at or behind *at, which is 0 at first, or behind an entry. Blank lines (nothing,
+ * or spaces) are skipped. When the text ends and *at is not at its end, the last line was not
+ * ended: the list was cut.
  */
 enum zip_manifest_step zip_manifest_next(struct str text, size_t *at, struct zip_entry *e,
                                          const char **why);

@@ -49,7 +49,9 @@ static bool take_lines(struct zip_list *l, struct fault *f)
     for (;;) {
         struct zip_entry e;
         const char *why = NULL;
-        size_t at = l->at;
+        /* From the last entry on, however the list comes in pieces: so an entry that is taken here
+         * is read again from there. */
+        size_t at = l->layout.end.at;
         switch (zip_manifest_next(text, &at, &e, &why)) {
         case ZIP_MANIFEST_MORE:
             l->at = at;
@@ -63,7 +65,6 @@ static bool take_lines(struct zip_list *l, struct fault *f)
             return false;
         if (!zip_layout_add(&l->layout, &e, at))
             return refuse(l, f, "the archive is too large, or memory is out");
-        l->at = at;
     }
 }
 

@@ -88,17 +88,19 @@ static void write_entry(struct buf *out, const struct zip_entry *e)
 /* Text pieces bytes at a time: the entries, written again, and then the end that was met. */
 static void read_list(struct str text, size_t piece, struct buf *out)
 {
-    size_t at = 0, here = 0;
+    size_t at = 0, here = 0, behind = 0;
     const char *why = NULL;
     enum zip_manifest_step step;
     do {
         struct zip_entry e;
         here = text.n - here > piece ? here + piece : text.n;
         char *part = exact_copy(text.p, here);
+        at = behind;
         while ((step = zip_manifest_next(str_of(part, here), &at, &e, &why)) ==
                ZIP_MANIFEST_ENTRY) {
             check_entry(str_of(part, here), &e);
             write_entry(out, &e);
+            behind = at;
         }
         free(part);
         check(at <= here);

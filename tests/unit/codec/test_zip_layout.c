@@ -371,7 +371,7 @@ static void blank_lines_before_the_first(void **state)
     struct zip_layout l;
     buf_init(&text, SIZE_MAX / 2);
     buf_init(&whole, SIZE_MAX / 2);
-    for (unsigned i = 0; i < 3 * ZIP_MARK_BYTES; i++)
+    for (unsigned i = 0; i < ZIP_BLANK_BYTES; i++)
         buf_byte(&text, '\n');
     for (unsigned i = 0; i < 3; i++)
         add_line(&text, i);

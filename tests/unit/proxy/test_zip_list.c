@@ -219,6 +219,32 @@ static void a_line_that_never_ends(void **state)
     conf_free(conf);
 }
 
+/* They are passed over each time that the entry behind them is read, so there is an end to them. */
+static void blank_lines_in_a_row(void **state)
+{
+    static const size_t chunks[] = { 1, 100, 100000 };
+    struct conf *conf = load(NULL);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t n = ZIP_BLANK_BYTES; n <= ZIP_BLANK_BYTES + 1; n++) {
+            struct zip_list l;
+            struct fault f = { .kind = FAULT_NONE };
+            struct buf text;
+            buf_init(&text, SIZE_MAX / 2);
+            for (int entry = 0; entry < 3; entry++) {
+                for (size_t k = 0; k < (entry < 2 ? ZIP_BLANK_BYTES : n); k++)
+                    buf_byte(&text, k % 3 ? '\n' : '\r');
+                buf_append(&text, STR("1 5 " AT " a\n"));
+            }
+            zip_list_init(&l, conf);
+            assert_int_equal(feed(&l, buf_str(&text), chunks[i], &f), n == ZIP_BLANK_BYTES);
+            if (n > ZIP_BLANK_BYTES)
+                assert_string_equal(f.detail, "entry 3: too many blank lines");
+            zip_list_done(&l);
+            buf_done(&text);
+        }
+    conf_free(conf);
+}
+
 /* Beside the text of 100,000 entries, at most a tenth of it. */
 static void memory_is_that_of_the_text(void **state)
 {
@@ -263,13 +289,10 @@ static void any_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_in_any_chunks),
-        cmocka_unit_test(no_query_is_shown),
-        cmocka_unit_test(the_reason_has_room),
-        cmocka_unit_test(the_largest_list),
-        cmocka_unit_test(a_line_that_never_ends),
-        cmocka_unit_test(memory_is_that_of_the_text),
-        cmocka_unit_test(any_end),
+        cmocka_unit_test(every_row_in_any_chunks),    cmocka_unit_test(no_query_is_shown),
+        cmocka_unit_test(the_reason_has_room),        cmocka_unit_test(the_largest_list),
+        cmocka_unit_test(a_line_that_never_ends),     cmocka_unit_test(blank_lines_in_a_row),
+        cmocka_unit_test(memory_is_that_of_the_text), cmocka_unit_test(any_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
