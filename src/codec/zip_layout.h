@@ -85,3 +85,8 @@ void zip_cursor_init(struct zip_cursor *c, const struct zip_layout *l, uint64_t 
  */
 void zip_cursor_next(struct zip_cursor *c, const struct zip_layout *l, struct buf *records,
                      struct zip_piece *p);
+/* How much text that took, about: of the entry that was walked last. */
+static inline size_t zip_cursor_text_bytes(const struct zip_cursor *c)
+{
+    return c->next_at - c->mark.at;
+}

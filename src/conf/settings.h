@@ -113,6 +113,7 @@ struct conf {
     struct str ca_file; /* NUL-terminated; empty: the system's alone */
     struct conf_strs expose_headers;
     uint64_t max_body, max_registry_body, max_manifest;   /* bytes */
+    uint64_t max_manifest_total, browse_bodies_total;     /* bytes */
     uint64_t archive_ahead, archive_ahead_total;          /* bytes */
     uint64_t max_connections, max_connections_per_client; /* per process; 0: no limit per client */
     bool error_detail;

@@ -1,6 +1,7 @@
 #include "proxy/browse.h"
 
 #include "codec/http1.h"
+#include "proxy/limits.h"
 #include "proxy/pump.h"
 
 #include <stdlib.h>
@@ -31,13 +32,20 @@ bool browse_start(struct tx *tx)
     return true;
 }
 
+static void forget_body(struct browse *b)
+{
+    limits_release(b->tx->proxy->limits, LIMITS_BODIES, b->held_bytes);
+    b->held_bytes = 0;
+    buf_done(&b->kept);
+}
+
 void browse_free(struct tx *tx)
 {
     struct browse *b = tx->browse;
     if (b == NULL)
         return;
     io_timer_disarm(tx->proxy->loop, &b->patience);
-    buf_done(&b->kept);
+    forget_body(b);
     buf_done(&b->location);
     buf_done(&b->cookies);
     free(b);
@@ -49,10 +57,16 @@ void browse_keep(struct browse *b, struct str data)
 {
     if (b->is_dropped)
         return;
-    buf_append(&b->kept, data);
-    b->is_dropped = b->kept.failed;
+    struct proxy *p = b->tx->proxy;
+    b->is_dropped =
+        !limits_hold(p->limits, LIMITS_BODIES, b->held_bytes, data.n, p->conf->browse_bodies_total);
+    if (!b->is_dropped) {
+        b->held_bytes += data.n;
+        buf_append(&b->kept, data);
+        b->is_dropped = b->kept.failed;
+    }
     if (b->is_dropped)
-        buf_done(&b->kept);
+        forget_body(b);
 }
 
 bool browse_send(struct tx *tx)
@@ -63,7 +77,7 @@ bool browse_send(struct tx *tx)
     b->kept_sent += exchange_write(&tx->x, str_from(buf_str(&b->kept), b->kept_sent));
     if (b->kept_sent < b->kept.n)
         return false;
-    buf_done(&b->kept);
+    forget_body(b);
     b->kept_sent = 0;
     return true;
 }
@@ -109,7 +123,7 @@ static bool check_body(const struct tx *tx, struct fault *f)
                          "with the registry's redirect, at most %d bytes can go to S3",
                          BROWSE_BODY_BYTES);
     if (tx->browse->is_dropped)
-        return fault_set(f, FAULT_NO_MEMORY, "redirect", NULL);
+        return fault_set(f, FAULT_BUSY, "redirect", "the body could not be kept for S3");
     return true;
 }
 

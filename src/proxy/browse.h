@@ -9,7 +9,8 @@
 struct browse {
     /* of the client's body, from its first byte on */
     struct buf kept;
-    size_t kept_sent; /* to S3 */
+    size_t kept_sent;    /* to S3 */
+    uint64_t held_bytes; /* of memory that it counts as holding */
     bool is_dropped; /* it grew too long, or there was no memory for it: nothing is kept any more */
     /* of the redirect; empty before one came */
     struct buf location;

@@ -19,7 +19,7 @@ struct limits_client {
 struct limits {
     uv_mutex_t lock;
     uint64_t max, max_per_client, n;
-    _Atomic uint64_t ahead_bytes;
+    _Atomic uint64_t held[N_LIMITS_USES]; /* bytes */
     struct hash_key key;
     struct list buckets[LIMITS_BUCKETS];
 };
@@ -133,23 +133,25 @@ uint64_t limits_n(struct limits *l)
     return n;
 }
 
-bool limits_hold_ahead(struct limits *l, uint64_t n_bytes, uint64_t max_bytes)
+bool limits_hold(struct limits *l, enum limits_use use, uint64_t own_bytes, uint64_t n_bytes,
+                 uint64_t max_bytes)
 {
-    uint64_t held = atomic_load_explicit(&l->ahead_bytes, memory_order_relaxed);
+    uint64_t held = atomic_load_explicit(&l->held[use], memory_order_relaxed);
     do {
-        if (n_bytes > max_bytes || held > max_bytes - n_bytes)
+        if (n_bytes > max_bytes || held > max_bytes - n_bytes ||
+            own_bytes + n_bytes > (max_bytes - n_bytes - held) / 2)
             return false;
-    } while (!atomic_compare_exchange_weak_explicit(&l->ahead_bytes, &held, held + n_bytes,
+    } while (!atomic_compare_exchange_weak_explicit(&l->held[use], &held, held + n_bytes,
                                                     memory_order_relaxed, memory_order_relaxed));
     return true;
 }
 
-void limits_release_ahead(struct limits *l, uint64_t n_bytes)
+void limits_release(struct limits *l, enum limits_use use, uint64_t n_bytes)
 {
-    atomic_fetch_sub_explicit(&l->ahead_bytes, n_bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&l->held[use], n_bytes, memory_order_relaxed);
 }
 
-uint64_t limits_n_ahead(struct limits *l)
+uint64_t limits_held(struct limits *l, enum limits_use use)
 {
-    return atomic_load_explicit(&l->ahead_bytes, memory_order_relaxed);
+    return atomic_load_explicit(&l->held[use], memory_order_relaxed);
 }

@@ -1,8 +1,8 @@
 #pragma once
 /*
  * How many client connections the process holds, in all and by client address, and how much memory
- * its archives' parts that were fetched ahead. Shared by the workers; a mutex inside, taken once
- * when a connection opens and once when it closes.
+ * what its requests may need a lot of. Shared by the workers; a mutex inside, taken once when a
+ * connection opens and once when it closes.
  */
 #include "codec/addr.h"
 
@@ -25,7 +25,19 @@ enum limits_verdict limits_take(struct limits *l, const struct addr *peer, bool 
 void limits_give(struct limits *l, const struct addr *peer, bool is_counted);
 uint64_t limits_n(struct limits *l);
 
-/* Memory for parts that are fetched ahead: false when max_bytes in all would be exceeded. */
-bool limits_hold_ahead(struct limits *l, uint64_t n_bytes, uint64_t max_bytes);
-void limits_release_ahead(struct limits *l, uint64_t n_bytes);
-uint64_t limits_n_ahead(struct limits *l);
+enum limits_use {
+    LIMITS_AHEAD,  /* parts of archives that are fetched ahead */
+    LIMITS_LISTS,  /* of archives' files */
+    LIMITS_BODIES, /* kept in case the registry redirects */
+    N_LIMITS_USES
+};
+
+/*
+ * n_bytes more for who holds own_bytes already. False when max_bytes in all would be exceeded, or
+ * when the asker would hold more than half of what is then still free: so nobody has more than a
+ * third of what the others leave, and those whose clients stall leave something for who comes next.
+ */
+bool limits_hold(struct limits *l, enum limits_use use, uint64_t own_bytes, uint64_t n_bytes,
+                 uint64_t max_bytes);
+void limits_release(struct limits *l, enum limits_use use, uint64_t n_bytes);
+uint64_t limits_held(struct limits *l, enum limits_use use);

@@ -12,8 +12,9 @@
 /* Records are gathered up to this before they are sent alone; the next one still fits. */
 enum { RECORDS_BYTES = 48 * 1024 };
 
-/* Pieces that have no data, passed over before others get their turn: a few milliseconds. */
-enum { WALK_TURN_PIECES = 32 * 1024 };
+/* Of a walk before others get their turn: pieces that have no data, and text of the list. A
+ * millisecond or two. */
+enum { WALK_TURN_PIECES = 16 * 1024, WALK_TURN_BYTES = 1024 * 1024 };
 
 /* A walk over the windows of the reply: the output's, and that of the fetching ahead of it. */
 struct walk {
@@ -31,6 +32,7 @@ struct zip_download {
     struct list parts; /* in order; the first one's turn is next, or now */
     unsigned n_parts;
     uint64_t reserved_bytes;
+    uint64_t list_bytes;  /* of memory that the list counts as holding */
     struct io_timer turn; /* the rest of a long list, or walk, after others had theirs */
     struct zip_counts counts;
     bool is_list_whole, is_begun;
@@ -165,6 +167,18 @@ static enum tx_result list_is_whole(struct tx *tx)
     return tx_go(tx, TX_ARCHIVE);
 }
 
+static bool take_list(struct zip_download *d, struct str data)
+{
+    struct tx *tx = d->tx;
+    uint64_t max = tx->proxy->conf->max_manifest_total;
+    if (!limits_hold(tx->proxy->limits, LIMITS_LISTS, d->list_bytes, data.n, max))
+        return fault_set(&tx->fault, FAULT_BUSY, "list",
+                         "for this list, PENSTOCK_MAX_MANIFEST_TOTAL, %llu bytes, leaves no room",
+                         (unsigned long long)max);
+    d->list_bytes += data.n;
+    return zip_list_feed(&d->list, data, &tx->fault);
+}
+
 /* LIST: the registry's list is read, and checked as it comes. */
 enum tx_result step_list(struct tx *tx)
 {
@@ -175,7 +189,7 @@ enum tx_result step_list(struct tx *tx)
         struct str data;
         switch (exchange_read(&tx->x, &data)) {
         case IO_OK:
-            if (!zip_list_feed(&d->list, data, &tx->fault))
+            if (!take_list(d, data))
                 return refuse(tx);
             taken += data.n;
             exchange_consume(&tx->x, data.n);
@@ -199,8 +213,10 @@ enum tx_result step_list(struct tx *tx)
  * for another turn. */
 static void next_data(struct zip_download *d, struct walk *w)
 {
-    for (unsigned n = 0; n < WALK_TURN_PIECES; n++) {
+    size_t text_bytes = 0;
+    for (unsigned n = 0; n < WALK_TURN_PIECES && text_bytes < WALK_TURN_BYTES; n++) {
         zip_cursor_next(&w->cursor, &d->list.layout, NULL, &w->piece);
+        text_bytes += zip_cursor_text_bytes(&w->cursor);
         if (w->piece.kind == ZIP_PIECE_DATA)
             return;
         if (w->piece.kind != ZIP_PIECE_END)
@@ -221,7 +237,8 @@ static bool hold(struct zip_download *d, uint64_t n_bytes)
 {
     const struct conf *conf = d->tx->proxy->conf;
     if (n_bytes > conf->archive_ahead || d->reserved_bytes > conf->archive_ahead - n_bytes ||
-        !limits_hold_ahead(d->tx->proxy->limits, n_bytes, conf->archive_ahead_total))
+        !limits_hold(d->tx->proxy->limits, LIMITS_AHEAD, d->reserved_bytes, n_bytes,
+                     conf->archive_ahead_total))
         return false;
     d->reserved_bytes += n_bytes;
     metric_add(METRIC_ARCHIVE_AHEAD, n_bytes);
@@ -233,7 +250,7 @@ static void release(struct zip_download *d, uint64_t n_bytes)
     if (n_bytes == 0)
         return;
     d->reserved_bytes -= n_bytes;
-    limits_release_ahead(d->tx->proxy->limits, n_bytes);
+    limits_release(d->tx->proxy->limits, LIMITS_AHEAD, n_bytes);
     metric_sub(METRIC_ARCHIVE_AHEAD, n_bytes);
 }
 
@@ -327,6 +344,7 @@ void zip_download_free(struct zip_download *d)
     io_timer_disarm(d->tx->proxy->loop, &d->turn);
     zip_reply_done(&d->reply);
     zip_list_done(&d->list);
+    limits_release(d->tx->proxy->limits, LIMITS_LISTS, d->list_bytes);
     buf_done(&d->pass);
     free(d);
 }
@@ -442,6 +460,7 @@ static enum pump_result send_data(struct zip_download *d, unsigned *turn)
 static enum pump_result send_archive(struct zip_download *d)
 {
     struct tx *tx = d->tx;
+    size_t text_bytes = 0;
     for (unsigned turn = 0; !tx->down.is_ended;) {
         if (d->out.piece.kind == ZIP_PIECE_DATA) {
             enum pump_result r = send_data(d, &turn);
@@ -455,7 +474,11 @@ static enum pump_result send_archive(struct zip_download *d)
             if (++turn > TX_TURN_BLOCKS)
                 return pump_yield(tx);
         }
+        /* Many lines may make few bytes. */
+        if (text_bytes >= WALK_TURN_BYTES)
+            return pump_yield(tx);
         tx->down.is_ended = !next_piece(d);
+        text_bytes += zip_cursor_text_bytes(&d->out.cursor);
     }
     return pump_flush(tx);
 }

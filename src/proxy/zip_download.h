@@ -8,8 +8,8 @@
 #include "proxy/tx_step.h"
 
 enum {
-    ZIP_MAX_PARTS = 32,           /* of one archive that are fetched or held at once */
-    ZIP_TURN_BYTES = 1024 * 1024, /* of the list that are read before others get their turn */
+    ZIP_MAX_PARTS = 32,         /* of one archive that are fetched or held at once */
+    ZIP_TURN_BYTES = 64 * 1024, /* of the list that are read before others get their turn */
 };
 
 struct zip_download;

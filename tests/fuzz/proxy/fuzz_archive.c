@@ -364,8 +364,8 @@ static void turns(uint8_t how, const char *request)
             if (run.peers[k].fd >= 0)
                 peer_turn(&run.peers[k]);
         client_turn(how & 2 ? 3000 : 64 * 1024);
-        must(limits_n_ahead(px.limits) <= px.conf->archive_ahead);
-        must(limits_n_ahead(px.limits) == metric_read(METRIC_ARCHIVE_AHEAD));
+        must(limits_held(px.limits, LIMITS_AHEAD) <= px.conf->archive_ahead);
+        must(limits_held(px.limits, LIMITS_AHEAD) == metric_read(METRIC_ARCHIVE_AHEAD));
         quiet = run.has_moved ? 0 : quiet + 1;
         if (quiet < QUIET_TURNS)
             continue;
@@ -386,7 +386,8 @@ static void end(void)
         busy = upstream_count(px.up);
     }
     must(px.proxy.n_clients == 0 && busy.n_busy == 0 && busy.n_dialling == 0);
-    must(limits_n(px.limits) == 0 && limits_n_ahead(px.limits) == 0);
+    must(limits_n(px.limits) == 0 && limits_held(px.limits, LIMITS_AHEAD) == 0);
+    must(limits_held(px.limits, LIMITS_LISTS) == 0);
     must(metric_read(METRIC_ARCHIVE_AHEAD) == 0);
     for (unsigned i = 0; i < run.n_peers; i++)
         peer_close(&run.peers[i]);

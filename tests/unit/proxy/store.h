@@ -201,7 +201,7 @@ static inline void lab_free(struct lab *l)
 {
     if (l->store.o.rig)
         lab_close(l);
-    assert_int_equal(limits_n_ahead(l->px->limits), 0);
+    assert_int_equal(limits_held(l->px->limits, LIMITS_AHEAD), 0);
     px_free(l->px);
     free(l);
 }

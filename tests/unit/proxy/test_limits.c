@@ -46,6 +46,45 @@ static void test_by_client_address(void **state)
     limits_free(l);
 }
 
+/* However many come and hold on to what they got, there is something left for the next. */
+static void test_memory_is_shared(void **state)
+{
+    struct limits *l = limits_new(1, 0);
+    uint64_t own[12] = { 0 }, sum = 0;
+    for (int i = 0; i < 12; i++) {
+        while (limits_hold(l, LIMITS_LISTS, own[i], 1, 3000))
+            own[i]++;
+        sum += own[i];
+        assert_int_equal(own[i], (3000 - (sum - own[i])) / 3);
+        assert_int_equal(limits_held(l, LIMITS_LISTS), sum);
+    }
+    assert_true(own[0] == 1000 && own[11] > 0);
+    assert_int_equal(limits_held(l, LIMITS_AHEAD) + limits_held(l, LIMITS_BODIES), 0);
+    for (int i = 0; i < 12; i++)
+        limits_release(l, LIMITS_LISTS, own[i]);
+    assert_int_equal(limits_held(l, LIMITS_LISTS), 0);
+    limits_free(l);
+}
+
+static void test_memory_that_nobody_has(void **state)
+{
+    static const struct {
+        uint64_t own, n, max;
+        bool is_given;
+    } rows[] = {
+        { 0, 0, 0, true },  { 0, 1, 0, false },          { 0, 1, 2, false },
+        { 0, 1, 3, true },  { 0, UINT64_MAX, 3, false }, { 0, UINT64_MAX / 3, UINT64_MAX, true },
+        { 1, 1, 5, false }, { 1, 1, 6, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct limits *l = limits_new(1, 0);
+        bool is_given = !rows[i].own || limits_hold(l, LIMITS_AHEAD, 0, rows[i].own, rows[i].max);
+        is_given = is_given && limits_hold(l, LIMITS_AHEAD, rows[i].own, rows[i].n, rows[i].max);
+        assert_int_equal(is_given, rows[i].is_given);
+        limits_free(l);
+    }
+}
+
 /* What one address opens beyond its limit is no burden to the others. */
 static void test_one_client_cannot_take_all(void **state)
 {
@@ -72,6 +111,8 @@ int main(void)
         cmocka_unit_test(test_overall),
         cmocka_unit_test(test_by_client_address),
         cmocka_unit_test(test_one_client_cannot_take_all),
+        cmocka_unit_test(test_memory_is_shared),
+        cmocka_unit_test(test_memory_that_nobody_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

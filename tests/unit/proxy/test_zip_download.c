@@ -29,7 +29,7 @@ static int teardown(void **state)
 
 static bool nothing_is_ahead(struct lab *l)
 {
-    return limits_n_ahead(l->px->limits) == 0 && metric_read(METRIC_ARCHIVE_AHEAD) == 0;
+    return limits_held(l->px->limits, LIMITS_AHEAD) == 0 && metric_read(METRIC_ARCHIVE_AHEAD) == 0;
 }
 
 /* The registry gives this text, with fields of its own, to each request. */
@@ -113,7 +113,7 @@ static void whole_archives(void **state)
         struct str body;
         size_t used;
         for (int turn = 0; turn < 5000 && !is_whole(&s, &body, &used); turn++) {
-            uint64_t n = limits_n_ahead(l->px->limits);
+            uint64_t n = limits_held(l->px->limits, LIMITS_AHEAD);
             assert_true(n <= limit && n == metric_read(METRIC_ARCHIVE_AHEAD));
             most = n > most ? n : most;
             turn_ms(l->px->rig, 1);
@@ -161,7 +161,7 @@ static void the_order_is_that_of_the_list(void **state)
     for (unsigned gate = 1; gate <= 3; gate++) {
         turn_ms(l->px->rig, 10);
         assert_false(side_got(&s, "H"));
-        assert_true(limits_n_ahead(l->px->limits) > 0);
+        assert_true(limits_held(l->px->limits, LIMITS_AHEAD) > 0);
         store_open(&l->store, gate);
     }
     check_archive(body_of(&s), some);
@@ -300,11 +300,11 @@ static void check_budget(struct lab *l, uint64_t ahead, uint64_t total)
     ask(l, &s[1], GET_ZIP "\r\n");
     TURN_UNTIL(l->px->rig, log_count(&l->store, "/b/a") == 2);
     turn_ms(l->px->rig, 20);
-    assert_in_range(limits_n_ahead(l->px->limits), 1, 600 * KIB);
+    assert_in_range(limits_held(l->px->limits, LIMITS_AHEAD), 1, 600 * KIB);
     store_open(&l->store, 1);
     for (int i = 0; i < 2; i++) {
-        TURN_UNTIL(l->px->rig,
-                   is_whole(&s[i], &body, &used) && limits_n_ahead(l->px->limits) <= 600 * KIB);
+        TURN_UNTIL(l->px->rig, is_whole(&s[i], &body, &used) &&
+                                   limits_held(l->px->limits, LIMITS_AHEAD) <= 600 * KIB);
         check_archive(body, some);
     }
     assert_true(nothing_is_ahead(l));
@@ -345,10 +345,10 @@ static void the_leading_part_needs_no_reserve(void **state)
     /* And when its turn has come, and what was held is gone, it gives its reserve back. */
     lab_lists(l, large_last, stalls, "");
     ask(l, &s, GET_ZIP "\r\n");
-    TURN_UNTIL(l->px->rig, limits_n_ahead(l->px->limits) > 0);
+    TURN_UNTIL(l->px->rig, limits_held(l->px->limits, LIMITS_AHEAD) > 0);
     store_open(&l->store, 1);
     TURN_UNTIL(l->px->rig, side_reads(&s) && s.in.n > 600 * KIB);
-    TURN_UNTIL(l->px->rig, limits_n_ahead(l->px->limits) == 0);
+    TURN_UNTIL(l->px->rig, limits_held(l->px->limits, LIMITS_AHEAD) == 0);
     assert_int_equal(l->store.n_requests, 2);
     side_close(&s);
 }
@@ -368,7 +368,7 @@ static void slow_clients(void **state)
     turn_ms(l->px->rig, 200);
     assert_true(l->store.o.peers[0].out.n > 1000 * KIB);
     assert_true(l->store.o.peers[1].out.n > 1000 * KIB);
-    assert_true(limits_n_ahead(l->px->limits) <= 300 * KIB);
+    assert_true(limits_held(l->px->limits, LIMITS_AHEAD) <= 300 * KIB);
     check_archive(body_of(&s), large);
     side_close(&s);
 
