@@ -284,3 +284,20 @@ static inline void check_archive(struct str body, const struct object *objects)
         fail_msg("%s", why);
     assert_null(objects[z.n_entries].key);
 }
+
+/* ---- tests ---- */
+
+static inline int setup(void **state)
+{
+    *state = lab_new();
+    return 0;
+}
+
+static inline int teardown(void **state)
+{
+    lab_free(*state);
+    return 0;
+}
+
+/* It is given a lab. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
