@@ -3,6 +3,7 @@ stands in the client's network: what a test opens here, the client opens."""
 
 import functools
 import os
+import signal
 import sys
 import time
 
@@ -110,6 +111,41 @@ def healthy(request):
     yield
     if "world" in request.fixturenames:
         request.getfixturevalue("world").heal()
+
+
+@pytest.fixture
+def no_hang(request):
+    """Every case has a time limit: 20 s where it names none."""
+    marker = request.node.get_closest_marker("limit")
+    seconds = marker.args[0] if marker else 20
+
+    def give_up(*_):
+        raise TimeoutError(f"not over within {seconds} s")
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def origin(world, proxy):
+    world.origin.reset_hooks()
+    return world.origin
+
+
+@pytest.fixture
+def script(origin):
+    """What the origin does, a script for each object."""
+    from zip_faults import Script
+    return Script(origin)
+
+
+@pytest.fixture(scope="module")
+def good(world, proxy):
+    """An archive whose parts are all right, until a script says otherwise."""
+    from zip_faults import Good, entries_of
+    return Good(world, proxy, "/zip/faults/good", entries_of())
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,9 @@ from lab import http
 from lab.registry import KNOWN, directory, entry
 
 ENV = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+ETAG = '"archive-7"'
+MODIFIED = "Tue, 15 Nov 1994 08:12:31 GMT"
+FIELDS = [("ETag", ETAG), ("Last-Modified", MODIFIED)]  # of a response that may be continued
 FILE, FOLDER = 0o100644, 0o040755
 PIECE = 1 << 18
 HOLE = 16384
