@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 enum { LIMITS_BUCKETS = 1024 };
@@ -18,7 +19,7 @@ struct limits_client {
 
 struct limits {
     uv_mutex_t lock;
-    uint64_t max, max_per_client, n;
+    uint64_t max, max_per_client, n, max_parts;
     _Atomic uint64_t held[N_LIMITS_USES]; /* bytes */
     struct hash_key key;
     struct list buckets[LIMITS_BUCKETS];
@@ -33,6 +34,8 @@ struct limits *limits_new(uint64_t max_connections, uint64_t max_per_client)
     }
     l->max = max_connections;
     l->max_per_client = max_per_client;
+    struct rlimit files;
+    l->max_parts = getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur / 4 : 256;
     if (getrandom(&l->key, sizeof l->key, GRND_NONBLOCK) != (ssize_t)sizeof l->key)
         l->key = (struct hash_key){ uv_hrtime(), (uintptr_t)l };
     for (int i = 0; i < LIMITS_BUCKETS; i++)
@@ -154,4 +157,9 @@ void limits_release(struct limits *l, enum limits_use use, uint64_t n_bytes)
 uint64_t limits_held(struct limits *l, enum limits_use use)
 {
     return atomic_load_explicit(&l->held[use], memory_order_relaxed);
+}
+
+uint64_t limits_max_parts(const struct limits *l)
+{
+    return l->max_parts;
 }

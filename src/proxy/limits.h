@@ -29,6 +29,7 @@ enum limits_use {
     LIMITS_AHEAD,  /* parts of archives that are fetched ahead */
     LIMITS_LISTS,  /* of archives' files */
     LIMITS_BODIES, /* kept in case the registry redirects */
+    LIMITS_PARTS,  /* of archives that are fetched ahead: not bytes, connections */
     N_LIMITS_USES
 };
 
@@ -41,3 +42,6 @@ bool limits_hold(struct limits *l, enum limits_use use, uint64_t own_bytes, uint
                  uint64_t max_bytes);
 void limits_release(struct limits *l, enum limits_use use, uint64_t n_bytes);
 uint64_t limits_held(struct limits *l, enum limits_use use);
+/* For LIMITS_PARTS: a fourth of the descriptors that the process may have, so that fetching ahead
+ * takes none from those who cannot do without. */
+uint64_t limits_max_parts(const struct limits *l);

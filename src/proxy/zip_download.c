@@ -31,6 +31,7 @@ struct zip_download {
     struct walk out, ahead;
     struct list parts; /* in order; the first one's turn is next, or now */
     unsigned n_parts;
+    unsigned n_ahead; /* of these, counted as connections that are not needed yet */
     uint64_t reserved_bytes;
     uint64_t list_bytes;  /* of memory that the list counts as holding */
     struct io_timer turn; /* the rest of a long list, or walk, after others had theirs */
@@ -272,16 +273,39 @@ static uint64_t reserve_for(struct zip_download *d, uint64_t part_bytes)
 
 static void on_part(struct zip_part *p);
 
-/* Starts the walk's next part; false when there is no memory for it now. */
+/* The leading part, and one that ended, are not counted any more. */
+static void settle_ahead(struct zip_download *d)
+{
+    unsigned n = d->n_parts > 0 ? d->n_parts - 1 : 0;
+    if (d->n_ahead > n)
+        limits_release(d->tx->proxy->limits, LIMITS_PARTS, d->n_ahead - n);
+    d->n_ahead = d->n_ahead < n ? d->n_ahead : n;
+}
+
+static bool may_connect_ahead(struct zip_download *d)
+{
+    struct limits *l = d->tx->proxy->limits;
+    if (!limits_hold(l, LIMITS_PARTS, d->n_ahead, 1, limits_max_parts(l)))
+        return false;
+    d->n_ahead++;
+    return true;
+}
+
+/* Starts the walk's next part; false when there is no memory, or descriptor, for it now. */
 static bool start_part(struct zip_download *d)
 {
     bool is_leading = d->n_parts == 0;
     uint64_t reserve = is_leading ? 0 : reserve_for(d, d->ahead.piece.n);
     if (!is_leading && reserve == 0)
         return false;
+    if (!is_leading && !may_connect_ahead(d)) {
+        release(d, reserve);
+        return false;
+    }
     struct zip_part *p = zip_part_new(d->tx->proxy, &d->ahead.piece, buf_str(&d->pass), reserve);
     if (p == NULL) {
         release(d, reserve);
+        settle_ahead(d);
         return false;
     }
     p->owner = d;
@@ -331,6 +355,7 @@ static void end_part(struct zip_download *d, struct zip_part *p)
     release(d, p->reserved);
     zip_part_free(p);
     d->n_parts--;
+    settle_ahead(d);
     if (d->n_parts > 0)
         zip_part_lead(leading(d));
 }

@@ -112,3 +112,18 @@ def test_folder_markers(world, start, registry, tmp_path):
     resp = fetch(start(), "GET", "/zip/markers")
     assert resp.status == 200
     check_all(resp.body, listing.expected, str(tmp_path))
+
+
+def test_read_ahead_leaves_descriptors(world, start, registry):
+    """40 archives under a limit of 200 open files: each needs but two to go on, and 32 more would be of use."""
+    proxy = start(WORKERS=1, wrap=("sh", "-c", 'ulimit -n 200; exec "$@"', "sh"))
+    listing = Listing(world, "/zip/files")
+    for i in range(60):
+        listing.add(f"{i}", random_bytes(2000, i))
+    listing.publish()
+    whole = fetch(proxy, "GET", "/zip/files").body
+    with contextlib.ExitStack() as stack:
+        conns = [stack.enter_context(Conn(proxy)) for _ in range(40)]
+        for conn in conns:
+            conn.send(request_bytes("GET", "/zip/files"))
+        assert [conn.response().body == whole for conn in conns] == [True] * 40

@@ -201,7 +201,8 @@ static inline void lab_free(struct lab *l)
 {
     if (l->store.o.rig)
         lab_close(l);
-    assert_int_equal(limits_held(l->px->limits, LIMITS_AHEAD), 0);
+    for (int use = 0; use < N_LIMITS_USES; use++)
+        assert_int_equal(limits_held(l->px->limits, (enum limits_use)use), 0);
     px_free(l->px);
     free(l);
 }
