@@ -339,15 +339,15 @@ static void multipart_lengths(void **state)
 
 static void the_most_ranges(void **state)
 {
-    for (unsigned n = ZIP_MAX_RANGES; n <= ZIP_MAX_RANGES + 1; n++) {
+    for (unsigned n = 128; n <= 129; n++) {
         char request[4096];
         int used = snprintf(request, sizeof request, R "0-0");
         for (unsigned i = 1; i < n; i++)
             used += snprintf(request + used, sizeof request - (size_t)used, ",%u-%u", 2 * i, 2 * i);
         snprintf(request + used, sizeof request - (size_t)used, "\r\n");
         struct said *s = say("", request, KNOWN);
-        assert_int_equal(s->reply.status, n > ZIP_MAX_RANGES ? 200 : 206);
-        assert_int_equal(s->reply.n_windows, n > ZIP_MAX_RANGES ? 1 : n);
+        assert_int_equal(s->reply.status, n > 128 ? 200 : 206);
+        assert_int_equal(s->reply.n_windows, n > 128 ? 1 : n);
         said_free(s);
     }
 }
