@@ -103,9 +103,42 @@ static void a_redirect_without_end_is_not_waited_for(void **state)
         struct side s;
         px_serve(*state, acts);
         side_open(*state, &s);
+        s.px->rig->conf->body_timeout_ms = 10000;
+        uint64_t began_ns = uv_hrtime();
         side_says(&s, GET_PAGE "\r\n");
         SIDE_AWAITS(&s, "\r\n\r\nok");
+        assert_true(uv_hrtime() - began_ns < 2000000000); /* it is 0.1 s */
         TURN_UNTIL(s.px->rig, s.px->rig->origin.peers[0].is_eof);
+        side_close(&s);
+    }
+}
+
+/* Reading 60 KiB is cheaper than a new connection, reading 256 KiB is not. */
+static void a_short_body_is_read_and_a_long_one_is_not(void **state)
+{
+    enum { SHORT = 60 * 1024, LONG = 256 * 1024 };
+    static char text[LONG + 256];
+    for (unsigned is_long = 0; is_long < 2; is_long++) {
+        size_t n = is_long ? LONG : SHORT;
+        const struct act acts[] = {
+            { 0, "/browse/p", text, 0, STAY },
+            { 1, "/b/k", OK2, 0, STAY },
+            { is_long ? 2 : 0, "/browse/p", FOUND, 0, STAY },
+            { 1, "/b/k", OK2, 0, STAY },
+            { 0 },
+        };
+        struct side s;
+        int head =
+            snprintf(text, sizeof text, "HTTP/1.1 302 F\r\n" TO "Content-Length: %zu\r\n\r\n", n);
+        memset(text + head, 'm', n);
+        text[(size_t)head + n] = 0;
+        px_serve(*state, acts);
+        side_open(*state, &s);
+        for (unsigned i = 1; i <= 2; i++) {
+            side_says(&s, GET_PAGE "\r\n");
+            TURN_UNTIL(s.px->rig, side_count(&s, "\r\n\r\nok") == i);
+        }
+        assert_int_equal(s.px->rig->origin.n_peers, 2 + is_long);
         side_close(&s);
     }
 }
@@ -436,6 +469,7 @@ int main(void)
         TEST(a_redirect_is_followed_once),
         TEST(cookies_and_connections_are_kept),
         TEST(a_redirect_without_end_is_not_waited_for),
+        TEST(a_short_body_is_read_and_a_long_one_is_not),
         TEST(other_answers_pass_untouched),
         TEST(where_it_may_not_lead),
         TEST(a_body_goes_to_both),
