@@ -24,11 +24,23 @@ You are the client, {client}. S3 keys: S3RVER / S3RVER.
   curl -i http://penstock/sts.amazonaws.com/                               no S3 endpoint: 400
   curl -X OPTIONS -i -H 'Origin: https://catalog.test' -H 'Access-Control-Request-Method: PUT' \\
        http://penstock/s3.us-east-1.amazonaws.com/lab-bucket/k
+  curl -OJ http://penstock/zip/lab.zip                                     the registry's list, made an archive
+  curl -i http://penstock/browse/lab/page.html                             the registry's redirect, followed
   unbound-control -c {folder}/unbound-corp/unbound.conf local_zone amazonaws.com always_deny    (silence)
                                                         ... or always_refuse, always_nodata, always_nxdomain
 
 Logs: {folder}   (penstock: {log})
 """
+
+
+def fill(world):
+    """What the registry has for who is curious: an archive and a page."""
+    from lab.registry import Session, directory, entry
+    page = world.origin.put("/lab/page.html", b"<title>lab</title>a page in S3\n")
+    world.registry.put_archive("/zip/lab.zip", entry(page, "/s3.eu-west-1.amazonaws.com/lab/page.html", "page.html"),
+                               directory("nothing in it"),
+                               headers=[("Content-Disposition", 'attachment; filename="lab.zip"')])
+    world.registry.sessions["lab"] = Session("https://s3.eu-west-1.amazonaws.com/lab/", needs_cookie=False)
 
 
 def main():
@@ -40,6 +52,7 @@ def main():
 
     from lab import world as w
     world = w.World()
+    fill(world)
     log = "not started"
     if not args.without_penstock:
         log = world.start_penstock().log
