@@ -7,10 +7,10 @@
 enum { NOT_READ, READ_FOR_FILE, READ_FOR_CENTRAL };
 
 /* A name that ends in a slash is a directory to every reader, and is to be one that can be entered:
- * the empty object that stands for a folder in S3. */
+ * the object that stands for a folder in S3, empty as a rule. */
 static bool is_directory(const struct zip_entry *e)
 {
-    return e->is_directory || (e->size == 0 && e->name.p[e->name.n - 1] == '/');
+    return e->is_directory || e->name.p[e->name.n - 1] == '/';
 }
 
 static struct zip_member member_of(const struct zip_entry *e, uint64_t offset)

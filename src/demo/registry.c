@@ -9,7 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARENA_BYTES = 64 << 20, LINE_BYTES = 8 * 1024, READ_BYTES = 64 * 1024, OUT_BYTES = 128 * 1024 };
+enum {
+    ARENA_BYTES = 64 << 20,
+    LINE_BYTES = 8 * 1024,
+    READ_BYTES = 64 * 1024,
+    OUT_BYTES = 128 * 1024
+};
 
 #define SET_COOKIE "/browse/set_browse_cookie"
 #define PLACE DEMO_HOST "/" DEMO_BUCKET "/"

@@ -39,7 +39,7 @@ static bool start_exchange(struct tx *tx, const struct resume_plan *plan)
     if (tx->route.kind == ROUTE_ZIP)
         request.head_timeout_ms = request.body_timeout_ms = tx->proxy->conf->archive_timeout_ms;
     buf_clear(&tx->up_head);
-    if (tx->to->kind == ROUTE_FOLLOW)
+    if (tx->browse != NULL && tx->browse->is_followed)
         write_followed(tx, plan, &request);
     else
         rewrite_request(&tx->up_head, &tx->head, tx->to, plan);

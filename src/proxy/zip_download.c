@@ -54,9 +54,7 @@ static bool may_pass(const struct http_field *field)
     switch (field->id) {
     case HTTP_F_HOST:
     case HTTP_F_COOKIE:
-    case HTTP_F_CONTENT_LENGTH:
-    case HTTP_F_CONTENT_TYPE:
-    case HTTP_F_CONTENT_ENCODING:
+    case HTTP_F_ACCEPT_ENCODING:
     case HTTP_F_EXPECT:
     case HTTP_F_RANGE:
     case HTTP_F_IF_RANGE:
@@ -66,7 +64,7 @@ static bool may_pass(const struct http_field *field)
     case HTTP_F_IF_UNMODIFIED_SINCE:
         return false;
     default:
-        return !field->is_hop;
+        return !field->is_hop && !str_eq_nocase(str_first(field->name, 8), STR("Content-"));
     }
 }
 
@@ -171,7 +169,9 @@ static enum tx_result list_is_whole(struct tx *tx)
 static bool take_list(struct zip_download *d, struct str data)
 {
     struct tx *tx = d->tx;
-    uint64_t max = tx->proxy->conf->max_manifest_total;
+    uint64_t max = tx->proxy->conf->max_manifest_total, most = tx->proxy->conf->max_manifest;
+    if (data.n > most || d->list_bytes > most - data.n)
+        return zip_list_feed(&d->list, data, &tx->fault); /* which refuses it */
     if (!limits_hold(tx->proxy->limits, LIMITS_LISTS, d->list_bytes, data.n, max))
         return fault_set(&tx->fault, FAULT_BUSY, "list",
                          "for this list, PENSTOCK_MAX_MANIFEST_TOTAL, %llu bytes, leaves no room",

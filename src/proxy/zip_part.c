@@ -199,13 +199,23 @@ static void come_back_later(struct zip_part *p, struct str id)
     pause_for(p, (uint64_t)ZIP_PART_BUSY_MS << (p->n_busy - 1));
 }
 
+/* "bytes FIRST-LAST/TOTAL", said once. */
+static bool has_content_range(const struct http_head *h, uint64_t *first, uint64_t *last,
+                              uint64_t *total)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < h->n_fields; i++)
+        n += h->fields[i].id == HTTP_F_CONTENT_RANGE;
+    return n == 1 && content_range_parse(http_value(h, HTTP_F_CONTENT_RANGE), first, last, total);
+}
+
 /* The size that S3 has, where its head says it. */
 static bool size_is_right(struct zip_part *p, const struct http_head *h)
 {
     uint64_t first = 0, last = 0, total = h->content_length;
     bool has_total = h->framing == HTTP_LENGTH || h->framing == HTTP_NO_BODY;
     if (p->asks_range) {
-        has_total = content_range_parse(http_value(h, HTTP_F_CONTENT_RANGE), &first, &last, &total);
+        has_total = has_content_range(h, &first, &last, &total);
         if (!has_total || (total == p->entry.size && (first != from_of(p) || last != last_of(p))) ||
             (h->framing == HTTP_LENGTH && h->content_length != last - first + 1)) {
             fail(p, FAULT_PART_REFUSED, "S3 answered with another range than was asked for");

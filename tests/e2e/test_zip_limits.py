@@ -35,7 +35,7 @@ def list_of(n_bytes, target):
 
 def test_lists_of_all_archives(world, start, registry):
     """Of 3 MB: while one of 900 KB is held, another such finds no room, a shorter one does."""
-    proxy = start(MAX_MANIFEST_TOTAL=3000 * 1000, WORKERS=1)
+    proxy = start(MAX_MANIFEST_TOTAL=3000 * 1000, MAX_MANIFEST=1000 * 1000, WORKERS=1)
     go_on = Flag()
     world.origin.put("/limits/now", b"x")
     world.origin.put("/limits/later", b"x")
@@ -44,12 +44,13 @@ def test_lists_of_all_archives(world, start, registry):
                                ("alone", 1020, "now")):
         registry.put_archive(f"/zip/limits-{name}", list_of(size * 1000, f"/limits/{target}"))
     resp = fetch(proxy, "GET", "/zip/limits-alone")
-    assert resp.status == 503 and "PENSTOCK_MAX_MANIFEST_TOTAL" in error_of(resp)[1]
+    assert resp.status == 502 and "PENSTOCK_MAX_MANIFEST, 1000000 bytes" in error_of(resp)[1]
     with Conn(proxy) as conn:
         conn.send(request_bytes("GET", "/zip/limits-held"))
         eventually(lambda: [r for r in world.origin.requests if r.target == "/limits/later"], what="the part's request")
         resp = fetch(proxy, "GET", "/zip/limits-long")
         assert (resp.status, error_of(resp)[0], resp.headers.get("retry-after")) == (503, "SlowDown", "1")
+        assert "PENSTOCK_MAX_MANIFEST_TOTAL" in error_of(resp)[1]
         assert proxy.access_with("limits-long")["end"] == "busy"
         assert fetch(proxy, "GET", "/zip/limits-short").status == 200
         go_on.set()

@@ -85,7 +85,7 @@ static void check_archive(const struct zip_layout *l, struct str whole)
         assert_true(seen.size == e.size);
         assert_int_equal(seen.time, l->time);
         assert_int_equal(seen.flags, e.has_crc ? 1 << 11 : 1 << 11 | 1 << 3);
-        bool is_directory = e.is_directory || (e.size == 0 && e.name.p[e.name.n - 1] == '/');
+        bool is_directory = e.is_directory || e.name.p[e.name.n - 1] == '/';
         assert_int_equal(seen.version, is_directory || !e.has_crc ? 20 : 10);
         assert_int_equal(seen.attributes, is_directory ? 040755U << 16 | 0x10 : 0100644U << 16);
         assert_int_equal(seen.crc, libdeflate_crc32(0, whole.p + seen.data, seen.size));

@@ -81,8 +81,8 @@ static inline bool is_whole(struct side *s, struct str *body, size_t *used)
 
 static inline struct str body_of(struct side *s)
 {
-    struct str body;
-    size_t used;
+    struct str body = { 0 };
+    size_t used = 0;
     TURN_UNTIL(s->px->rig, is_whole(s, &body, &used));
     return body;
 }

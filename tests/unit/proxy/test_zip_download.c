@@ -111,13 +111,13 @@ static void what_goes_with_each_part(void **state)
               "if-range:if-match:if-none-match:if-modified-since:if-unmodified-since:connection\r\n"
               "X-Archive-Pass-Headers:  X-Extra "
               ":x-named:te:content-length:content-type:content-encoding:expect:"
-              "transfer-encoding:keep-alive::absent\r\n");
+              "transfer-encoding:keep-alive:accept-encoding:content-range::absent\r\n");
     ask(l, &s,
         "POST /zip/x HTTP/1.1\r\nHost: p\r\nAuthorization: one\r\nCookie: c\r\nRange: bytes=0-\r\n"
         "If-Range: \"q\"\r\nIf-Match: \"q\"\r\nIf-None-Match: \"q\"\r\nIf-Modified-Since: q\r\n"
         "If-Unmodified-Since: q\r\nConnection: X-Named\r\nX-Named: q\r\nTE: trailers\r\n"
         "Content-Type: t/t\r\nContent-Encoding: q\r\nKeep-Alive: q\r\nX-Extra: two\r\n"
-        "Expect: 100-continue\r\n"
+        "Expect: 100-continue\r\nContent-Range: bytes 0-6/7\r\n"
         "x-extra:three \r\nX-Extra-2: q\r\nAccept-Encoding: q\r\nContent-Length: 7\r\n\r\n"
         "SECRET!");
     check_archive(body_of(&s), known);

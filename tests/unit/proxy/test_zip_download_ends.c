@@ -163,8 +163,8 @@ static void what_comes_behind(void **state)
     struct lab *l = *state;
     for (int is_pipelined = 0; is_pipelined < 2; is_pipelined++) {
         struct side s;
-        struct str body;
-        size_t used;
+        struct str body = { 0 };
+        size_t used = 0;
         lab_lists(l, known, script, "");
         ask(l, &s, GET_ZIP "\r\n");
         if (!is_pipelined)

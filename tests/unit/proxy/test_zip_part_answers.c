@@ -62,6 +62,10 @@ static const struct bad {
       "S3 answered with another range than was asked for" },
     { "a range without Content-Range", true, "HTTP/1.1 206 P\r\nContent-Length: 3\r\n\r\nell", STAY,
       FAULT_PART_REFUSED, "S3 answered with another range than was asked for" },
+    { "a range with two of them", true,
+      "HTTP/1.1 206 P\r\nContent-Range: bytes 1-3/5\r\nContent-Range: bytes 2-4/5\r\n"
+      "Content-Length: 3\r\n\r\nell",
+      STAY, FAULT_PART_REFUSED, "S3 answered with another range than was asked for" },
     { "a range of a larger object", true, PART206("1-3/6", 3) "ell", STAY, FAULT_PART_DAMAGED,
       "S3 has 6 bytes, the registry says 5" },
     { "a range of a smaller object", true, PART206("1-2/3", 2) "el", STAY, FAULT_PART_DAMAGED,
