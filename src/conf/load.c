@@ -212,8 +212,9 @@ static void check_together(struct load *l, enum conf_use use)
     /* One list takes a third of what all may take (proxy/limits.h): a longer one would be told to
      * come back later, for ever. */
     if (c->max_manifest > c->max_manifest_total / 3)
-        bad_at(l, conf_rows[CONF_MAX_MANIFEST].key,
-               "more than a third of PENSTOCK_MAX_MANIFEST_TOTAL, which is as much as one list gets");
+        bad_at(
+            l, conf_rows[CONF_MAX_MANIFEST].key,
+            "more than a third of PENSTOCK_MAX_MANIFEST_TOTAL, which is as much as one list gets");
     for (size_t i = 0; i < c->listen.n; i++)
         for (size_t j = 0; j < c->admin.n; j++)
             if (addr_port(&c->admin.v[j]) != 0 && addr_eq(&c->listen.v[i], &c->admin.v[j]))
