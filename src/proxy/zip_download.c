@@ -36,7 +36,7 @@ struct zip_download {
     uint64_t list_bytes;  /* of memory that the list counts as holding */
     struct io_timer turn; /* the rest of a long list, or walk, after others had theirs */
     struct zip_counts counts;
-    bool is_list_whole, is_begun;
+    bool is_begun;
 };
 
 bool zip_download_is_list(const struct http_head *response)
@@ -159,7 +159,6 @@ static enum tx_result list_is_whole(struct tx *tx)
     else
         zip_reply_plan(&d->reply, &tx->head, &d->list.layout);
     d->counts.n_entries = d->list.layout.end.index;
-    d->is_list_whole = true;
     metric_add(METRIC_ARCHIVES, 1);
     start_walk(d, &d->out);
     start_walk(d, &d->ahead);

@@ -9,22 +9,17 @@
  * connection; "z" the same with a reset; "s" nothing at all; else, and when none is left, the
  * object. Objects are of 'x'. Elsewhere a byte from 0x80 on stands for a run of 'x'.
  */
+#include "whole_proxy.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <libdeflate.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "../../unit/codec/zip_reader.h"
 #include "codec/http1.h"
 #include "codec/zip_manifest.h"
-#include "dns/engine.h"
 #include "io/timer.h"
 #include "obs/metrics.h"
-#include "proxy/limits.h"
-#include "proxy/proxy.h"
 #include "upstream/pool.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -48,15 +43,13 @@ struct peer {
     struct buf in, out;
 };
 
-static struct {
-    struct io_loop loop;
-    struct conf *conf;
-    struct dns_engine *dns;
-    struct upstream *up;
-    struct limits *limits;
-    struct proxy proxy;
-    struct origin origins[2]; /* S3, registry */
-} px;
+static const struct origin origins[2] = {
+    { .host = STR_INIT("s3.test"), .port = 9, .scheme = CONF_HTTP, .policy = DNS_POLICY_S3 },
+    { .host = STR_INIT("registry.test"),
+      .port = 9,
+      .scheme = CONF_HTTP,
+      .policy = DNS_POLICY_REGISTRY },
+};
 
 static struct {
     struct peer peers[MAX_PEERS];
@@ -71,53 +64,9 @@ static struct {
     bool has_moved;
 } run;
 
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void start(char *hosts_setting)
-{
-    static char registry[] = "INTERNAL_REGISTRY_URL=http://registry.test:9",
-                loopback[] = "PENSTOCK_ALLOW_ADDRESSES=127.0.0.0/8",
-                allowed[] = "PENSTOCK_ALLOW_HOSTS=s3.test:9=http",
-                servers[] = "PENSTOCK_DNS_SERVERS=127.0.0.1:9", aws[] = "PENSTOCK_DNS_AWS=off";
-    char *env[] = { registry, loopback, allowed, servers, aws, hosts_setting, NULL };
-    struct fault f = { .kind = FAULT_NONE };
-    struct buf errors;
-    buf_init(&errors, 4096);
-    px.conf = conf_load(env, NULL, CONF_FOR_SERVE, &errors);
-    must(px.conf != NULL && io_loop_init(&px.loop));
-    buf_done(&errors);
-    struct dns_shared *shared = dns_shared_new(px.conf, &f);
-    px.dns = shared == NULL ? NULL : dns_engine_new(&px.loop, shared, &f);
-    struct io_tls *tls = io_tls_client_new(NULL, &f);
-    must(px.dns != NULL && tls != NULL);
-    px.up = upstream_new(&px.loop, px.dns, tls, px.conf, &f);
-    px.limits = limits_new(100, 0);
-    must(px.up != NULL && px.limits != NULL);
-    must(proxy_init(&px.proxy, &px.loop, px.conf, px.up, px.limits, &f));
-    px.origins[0] = (struct origin){
-        .host = STR("s3.test"), .port = 9, .scheme = CONF_HTTP, .policy = DNS_POLICY_S3
-    };
-    px.origins[1] = (struct origin){
-        .host = STR("registry.test"), .port = 9, .scheme = CONF_HTTP, .policy = DNS_POLICY_REGISTRY
-    };
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char path[] = P_tmpdir "/penstock-fuzz-XXXXXX", setting[128];
-    static const char line[] = "127.0.0.1 s3.test registry.test\n";
-    int fd = mkstemp(path), null = open("/dev/null", O_WRONLY);
-    must(fd >= 0 && null >= 0 && write(fd, line, sizeof line - 1) == sizeof line - 1);
-    close(fd);
-    snprintf(setting, sizeof setting, "PENSTOCK_HOSTS_FILE=%s", path);
-    start(setting);
-    unlink(path);
-    dup2(null, STDOUT_FILENO); /* the access lines */
-    close(null);
+    px_start();
     return 0;
 }
 
@@ -128,7 +77,7 @@ static void connect_one(bool is_registry)
 {
     struct addr at;
     int fds[2];
-    struct pool *p = pool_get(px.up, &px.origins[is_registry]);
+    struct pool *p = pool_get(px.up, &origins[is_registry]);
     must(p != NULL && addr_parse_ip(STR("127.0.0.1"), &at));
     if (p->n_idle >= (is_registry ? 1 : run.n_idle) || run.n_peers == MAX_PEERS)
         return;
