@@ -126,6 +126,8 @@ const struct http_field *http_find(const struct http_head *head, enum http_field
 const struct http_field *http_find_name(const struct http_head *head, struct str name);
 /* The value, or the empty string. */
 struct str http_value(const struct http_head *head, enum http_field_id id);
+/* Quoted, without W/ in front (RFC 9110 section 8.8.3): equal ones are of the same bytes. */
+bool http_etag_is_strong(struct str etag);
 /* Does a comma list hold this token (case folded)? */
 bool http_list_has(struct str list, struct str token);
 

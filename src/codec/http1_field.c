@@ -60,6 +60,11 @@ struct str http_value(const struct http_head *head, enum http_field_id id)
     return field ? field->value : STR("");
 }
 
+bool http_etag_is_strong(struct str etag)
+{
+    return etag.n >= 2 && etag.p[0] == '"' && etag.p[etag.n - 1] == '"';
+}
+
 bool http_list_has(struct str list, struct str token)
 {
     struct str part;

@@ -20,7 +20,7 @@ struct limits_client {
 struct limits {
     uv_mutex_t lock;
     uint64_t max, max_per_client, n, max_parts;
-    _Atomic uint64_t held[N_LIMITS_USES]; /* bytes */
+    _Atomic uint64_t held[N_LIMITS_USES];
     struct hash_key key;
     struct list buckets[LIMITS_BUCKETS];
 };

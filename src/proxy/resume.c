@@ -65,10 +65,9 @@ static bool signs_ours(const struct http_head *request, struct str target)
     return list_signs_ours(str_first(list, str_find(list, '%', 0)), STR(";"));
 }
 
-/* Strong: quoted, no W/ in front. */
 static bool keep_strong_etag(struct resume *r, struct str etag)
 {
-    if (etag.n < 2 || etag.n > sizeof r->etag || etag.p[0] != '"' || etag.p[etag.n - 1] != '"')
+    if (!http_etag_is_strong(etag) || etag.n > sizeof r->etag)
         return false;
     memcpy(r->etag, etag.p, etag.n);
     r->etag_n = etag.n;

@@ -2,10 +2,9 @@
 
 #include "proxy/cors.h"
 
-static void write_request_line(struct buf *out, const struct http_head *request,
-                               const struct route *route)
+void rewrite_request_line(struct buf *out, struct str method, const struct route *route)
 {
-    buf_append(out, request->method_text);
+    buf_append(out, method);
     buf_byte(out, ' ');
     buf_append(out, route->prefix);
     if (route->rest.n == 0 || route->rest.p[0] != '/')
@@ -75,14 +74,20 @@ static bool followed_field_stays_here(const struct http_field *field, struct rea
            !has_prefix(name, STR("accept-")) && !str_eq_nocase(name, STR("accept"));
 }
 
+void rewrite_range(struct buf *out, uint64_t first, uint64_t last)
+{
+    buf_append(out, STR("Range: bytes="));
+    buf_u64(out, first);
+    buf_byte(out, '-');
+    buf_u64(out, last);
+    buf_append(out, STR("\r\n"));
+}
+
 /* The rest is asked for by fields of ours instead of the client's. */
 static void write_resume(struct buf *out, const struct resume_plan *resume)
 {
-    buf_append(out, STR("Range: bytes="));
-    buf_u64(out, resume->from);
-    buf_byte(out, '-');
-    buf_u64(out, resume->to);
-    buf_append(out, STR("\r\nIf-Match: "));
+    rewrite_range(out, resume->from, resume->to);
+    buf_append(out, STR("If-Match: "));
     buf_append(out, resume->etag);
     buf_append(out, STR("\r\n"));
 }
@@ -90,7 +95,7 @@ static void write_resume(struct buf *out, const struct resume_plan *resume)
 void rewrite_request(struct buf *out, const struct http_head *request, const struct route *route,
                      const struct resume_plan *resume)
 {
-    write_request_line(out, request, route);
+    rewrite_request_line(out, request->method_text, route);
     struct reader reader = { .kind = route->kind, .is_resume = resume != NULL };
     copy_fields(out, request, request_field_stays_here, reader);
     if (resume != NULL)
@@ -103,7 +108,7 @@ void rewrite_request(struct buf *out, const struct http_head *request, const str
 void rewrite_followed(struct buf *out, const struct http_head *request, const struct route *route,
                       uint64_t body_bytes, const struct resume_plan *resume)
 {
-    write_request_line(out, request, route);
+    rewrite_request_line(out, request->method_text, route);
     struct reader reader = { .kind = route->kind, .is_resume = resume != NULL };
     copy_fields(out, request, followed_field_stays_here, reader);
     if (resume != NULL) {

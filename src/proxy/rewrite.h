@@ -6,6 +6,11 @@
 #include "proxy/resume.h"
 #include "proxy/route.h"
 
+/* The request line, raw, and the Host field. */
+void rewrite_request_line(struct buf *out, struct str method, const struct route *route);
+/* A Range field of one range, last inclusive. */
+void rewrite_range(struct buf *out, uint64_t first, uint64_t last);
+
 /*
  * The request for the route's origin. resume NULL: as the client sent it. Otherwise the request for
  * the rest of a body: a GET without body, Range and If-Match from *resume instead of the client's.

@@ -3,6 +3,7 @@
 #include "codec/escape.h"
 #include "obs/metrics.h"
 #include "proxy/proxy.h"
+#include "proxy/rewrite.h"
 
 #include <libdeflate.h>
 #include <stdarg.h>
@@ -131,22 +132,11 @@ static void write_head(struct zip_part *p)
 {
     struct buf *out = &p->head;
     buf_clear(out);
-    buf_append(out, STR("GET "));
-    if (p->route.rest.n == 0 || p->route.rest.p[0] != '/')
-        buf_byte(out, '/');
-    buf_append(out, p->route.rest);
-    buf_append(out, STR(" HTTP/1.1\r\nHost: "));
-    buf_append(out, p->route.host);
-    buf_append(out, STR("\r\n"));
+    rewrite_request_line(out, STR("GET"), &p->route);
     buf_append(out, p->pass);
     p->asks_range = from_of(p) > 0 || last_of(p) + 1 < p->entry.size;
-    if (p->asks_range) {
-        buf_append(out, STR("Range: bytes="));
-        buf_u64(out, from_of(p));
-        buf_byte(out, '-');
-        buf_u64(out, last_of(p));
-        buf_append(out, STR("\r\n"));
-    }
+    if (p->asks_range)
+        rewrite_range(out, from_of(p), last_of(p));
     if (p->etag_n > 0)
         http1_write_field(out, STR("If-Match"), str_of(p->etag, p->etag_n));
     buf_append(out, STR("\r\n"));
@@ -238,9 +228,7 @@ static bool version_is_right(struct zip_part *p, const struct http_head *h)
         fail(p, FAULT_UPSTREAM_REPLACED, "another version than at the try before");
         return false;
     }
-    bool is_strong =
-        etag.n >= 2 && etag.n <= sizeof p->etag && etag.p[0] == '"' && etag.p[etag.n - 1] == '"';
-    if (p->etag_n == 0 && is_strong) {
+    if (p->etag_n == 0 && http_etag_is_strong(etag) && etag.n <= sizeof p->etag) {
         memcpy(p->etag, etag.p, etag.n);
         p->etag_n = etag.n;
     }

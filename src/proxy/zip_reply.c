@@ -28,11 +28,6 @@ static bool stays_here(const struct http_field *field)
     return false;
 }
 
-static bool is_strong(struct str etag)
-{
-    return etag.n >= 2 && etag.p[0] == '"' && etag.p[etag.n - 1] == '"';
-}
-
 bool zip_reply_init(struct zip_reply *r, const struct http_head *registry, struct fault *f)
 {
     struct str coding = http_value(registry, HTTP_F_CONTENT_ENCODING);
@@ -45,7 +40,7 @@ bool zip_reply_init(struct zip_reply *r, const struct http_head *registry, struc
         if (stays_here(field))
             continue;
         http1_copy_fields(&r->fields, registry, i, i + 1);
-        if (field->id == HTTP_F_ETAG && is_strong(field->value)) {
+        if (field->id == HTTP_F_ETAG && http_etag_is_strong(field->value)) {
             r->etag.n = field->value.n;
             r->etag_at = r->fields.n - r->etag.n - 2; /* CR LF behind it */
         }
