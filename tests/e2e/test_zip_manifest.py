@@ -308,15 +308,19 @@ def test_memory_of_100_000_lines(world, start, registry, origin):
         before = high_water(proxy, reset=True)
         first = long_archive(proxy)
         grown = high_water(proxy) - before
-        lengths = {long_archive(proxy) for _ in range(2)}
+        lengths = {long_archive(proxy) for _ in range(3)}
         again = high_water(proxy) - before
     finally:
         world.origin.families.remove(family)
     assert lengths == {first}
-    print(f"100,000 lines, {len(text)} bytes: {grown / MIB:.1f} MiB, after three {again / MIB:.1f} MiB")
+    print(f"100,000 lines, {len(text)} bytes: {grown / MIB:.1f} MiB, after four {again / MIB:.1f} MiB")
     if not is_sanitized():
-        assert grown <= len(text) + BUDGET + SLACK, f"{grown / MIB:.1f} MiB"
-        assert again <= grown + MIB, f"{grown / MIB:.1f} MiB, then {again / MIB:.1f} MiB"
+        # How much is read ahead depends on who is quicker, so one archive may need less than the next. What must
+        # not be is more than one's bound: four lists that stayed would be over it.
+        most = len(text) + BUDGET + SLACK
+        assert 4 * len(text) > most
+        assert grown <= most, f"{grown / MIB:.1f} MiB"
+        assert again <= most, f"{grown / MIB:.1f} MiB, then {again / MIB:.1f} MiB"
 
 
 def long_archive(proxy):
