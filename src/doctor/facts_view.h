@@ -1,0 +1,30 @@
+#pragma once
+/* Questions that several checks ask of the facts. Pure; what they return is borrowed. */
+#include "base/buf.h"
+#include "doctor/facts.h"
+
+/* The question that stands for (server, name, type): over UDP with EDNS where one was asked so,
+ * else without. NULL when there was none. type NULL: A, or AAAA where that alone has an answer. */
+const struct fact_question *view_question(const struct fact_facts *f, struct str server,
+                                          struct str name, const char *type);
+/* The first server of resolv.conf (or of the settings) that was asked. NULL: none. */
+const struct fact_server *view_first_server(const struct fact_facts *f);
+const struct fact_server *view_server(const struct fact_facts *f, struct str address);
+/* A server of Amazon's that gave any reply. NULL: none was asked, or all were silent. */
+const struct fact_server *view_amazon(const struct fact_facts *f);
+/* Amazon's answer (outcome answer) for the name. */
+const struct fact_question *view_amazon_answer(const struct fact_facts *f, struct str name);
+/* Whether address is one of Amazon's resolver: link-local, or the VPC's primary CIDR plus two. */
+bool view_is_amazon(const struct fact_facts *f, struct str address);
+/* The call, or NULL. The last one counts. */
+const struct fact_call *view_call(const struct fact_facts *f, const char *action);
+const struct fact_name *view_name(const struct fact_facts *f, const char *purpose);
+/* "NXDOMAIN", "SERVFAIL", "no answer", "10.0.1.99": what a person reads of a question. */
+void view_answer_text(const struct fact_question *q, struct buf *out);
+/* ASCII case and a last dot do not count: name is zone or stands below it. */
+bool view_is_below(struct str name, struct str zone);
+
+static inline bool view_is(struct str text, const char *literal)
+{
+    return str_eq(text, str_from_c(literal));
+}
