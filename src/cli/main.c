@@ -29,6 +29,13 @@ static const struct cli_command commands[] = {
       "  --json      the same as JSON\n"
       "From the running penstock where there is one (PENSTOCK_ADMIN), else from the settings.\n",
       cmd_routes },
+    { "explain", "[CODE...] [--search WORD] [--markdown]",
+      "what a finding of the doctor means, what caused it, how to fix it",
+      "  CODE        such as PS1001: the page of docs/findings; without one, all codes\n"
+      "  --search    the codes whose page has this word\n"
+      "  --markdown  the table of docs/findings/README.md\n"
+      "Exit code: 0 printed, 1 no page has the word, 64 wrong arguments or no such code.\n",
+      cmd_explain },
     { "demo", "[--dir PATH] [--listen ADDR:PORT]",
       "run a private VPC in small on loopback, with the proxy in front", NULL, cmd_demo },
     { "config", "check|show|help [--config FILE] [--markdown]",
