@@ -23,8 +23,11 @@ void diagnose(const struct fact_facts *facts, struct diagnosis *d)
         d->n_unknown += d->results[i].state == CHECK_UNKNOWN;
     }
     check_precedence(d);
+    unsigned *const counts[] = { [FINDING_ROOT] = &d->n_roots,
+                                 [FINDING_CONSEQUENCE] = &d->n_consequences,
+                                 [FINDING_NOTICE] = &d->n_notices };
     for (unsigned i = 0; i < d->n_findings; i++)
-        *(d->findings[i]->is_root ? &d->n_roots : &d->n_consequences) += 1;
+        *counts[d->findings[i]->rank] += 1;
 }
 
 void diagnosis_done(struct diagnosis *d)
@@ -43,7 +46,8 @@ enum finding_severity diagnosis_worst(const struct diagnosis *d, bool *any)
 }
 
 /* printf into the diagnosis' own memory. */
-static struct str keep(struct diagnosis *d, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static struct str keep(struct diagnosis *d,
+                                                             const char *format, va_list args)
 {
     char *text = NULL;
     int n = vasprintf(&text, format, args);
@@ -135,7 +139,7 @@ struct finding *check_fail(struct diagnosis *d, enum finding_code code, struct s
                                    .cause = row->causes[0],
                                    .title = str_from_c(row->title),
                                    .subject = fact_text(&d->book, subject),
-                                   .is_root = true,
+                                   .rank = FINDING_ROOT,
                                    .because = code };
     fact_add_any(&d->book, &one, sizeof new_finding, &new_finding);
     if (one.n == 0)
@@ -145,7 +149,8 @@ struct finding *check_fail(struct diagnosis *d, enum finding_code code, struct s
     return r->finding;
 }
 
-static void add_line(struct diagnosis *d, struct fact_texts *to, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void
+add_line(struct diagnosis *d, struct fact_texts *to, const char *format, va_list args)
 {
     struct str line = keep(d, format, args);
     if (line.p != NULL && !fact_has_text(to, line))

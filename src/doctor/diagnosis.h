@@ -1,8 +1,8 @@
 #pragma once
 /*
  * Facts -> findings. Each check is a pure function: it reads facts, says for its codes whether they
- * pass, and adds at most one finding a code, with evidence that is in the facts. Then the
- * findings are set apart: root causes first, what follows from them behind (precedence.c).
+ * pass, and adds at most one finding a code, with evidence that is in the facts. Then the findings
+ * are set apart: root causes, what follows from them, what was only noticed (check_precedence.c).
  *
  * A diagnosis owns its texts; it borrows the facts.
  */
@@ -16,6 +16,12 @@ enum check_state {
     CHECK_UNKNOWN, /* a fact could not be had: why says, action is the permission that is missing */
 };
 
+enum finding_rank {
+    FINDING_ROOT,        /* it explains failures */
+    FINDING_CONSEQUENCE, /* it goes away with the root in because; counted, not repeated */
+    FINDING_NOTICE,      /* noticed on the way: it explains none of the failures */
+};
+
 struct finding {
     enum finding_code code;
     enum finding_severity severity;
@@ -25,8 +31,8 @@ struct finding {
     struct fact_texts evidence; /* lines; each is true by the facts */
     struct fact_texts fix;      /* lines, the first is the sentence; commands among them */
     struct fact_texts notes;    /* lines: who is not affected and the like */
-    bool is_root;
-    enum finding_code because; /* of a consequence: the root cause */
+    enum finding_rank rank;
+    enum finding_code because; /* of a consequence: the root cause; else the code itself */
 };
 
 struct check_result {
@@ -39,10 +45,11 @@ struct check_result {
 struct diagnosis {
     const struct fact_facts *facts;
     struct check_result results[N_FINDING_CODES];
-    /* CHECK_FAIL's, root causes first, then by severity and code */
+    /* CHECK_FAIL's by rank; within one in the order of causes, then by severity and code */
     unsigned n_findings;
     struct finding *findings[N_FINDING_CODES];
-    unsigned n_roots, n_consequences, n_unknown; /* findings, findings, checks */
+    unsigned n_roots, n_consequences, n_notices; /* of findings */
+    unsigned n_unknown;                          /* of results */
     /* private */
     struct fact_book book;
 };
@@ -51,7 +58,7 @@ struct diagnosis {
 void diagnose(const struct fact_facts *facts, struct diagnosis *d);
 void diagnosis_done(struct diagnosis *d);
 
-/* Of the roots and the consequences; FINDING_INFO - 1 is none: says it with *any. */
+/* Of all findings; *any is false when there are none. */
 enum finding_severity diagnosis_worst(const struct diagnosis *d, bool *any);
 
 /* For checks. A check that says nothing of a code leaves it CHECK_SKIPPED without a reason. */
