@@ -49,6 +49,12 @@ void json_put_u64(struct json *j, const char *key, uint64_t value)
     buf_u64(j->out, value);
 }
 
+void json_put_i64(struct json *j, const char *key, int64_t value)
+{
+    begin_value(j, key);
+    buf_printf(j->out, "%lld", (long long)value);
+}
+
 void json_put_bool(struct json *j, const char *key, bool value)
 {
     begin_value(j, key);

@@ -23,6 +23,7 @@ void json_put_str(struct json *j, const char *key, struct str value);
 /* NULL becomes null. */
 void json_put_text(struct json *j, const char *key, const char *value);
 void json_put_u64(struct json *j, const char *key, uint64_t value);
+void json_put_i64(struct json *j, const char *key, int64_t value);
 void json_put_bool(struct json *j, const char *key, bool value);
 void json_put_null(struct json *j, const char *key);
 /* Microseconds as milliseconds with three decimals. */
