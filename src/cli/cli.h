@@ -22,6 +22,7 @@ struct cli_command {
 int cmd_config(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_dns(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_lookup(int argc, char **argv);
 int cmd_routes(int argc, char **argv);

@@ -29,6 +29,30 @@ static const struct cli_command commands[] = {
       "  --json      the same as JSON\n"
       "From the running penstock where there is one (PENSTOCK_ADMIN), else from the settings.\n",
       cmd_routes },
+    { "doctor",
+      "[--region R] [--bucket B]... [--registry URL] [--log FILE|-|cloudwatch:GROUP] [--vpc ID]"
+      " [--cluster C --task T] [-o FORMAT] [--fail-on error|warning]"
+      " [--facts-out F | --facts F] ...",
+      "say what is wrong with DNS and the way to S3, show the evidence, give the fix",
+      "  --region R         the region of S3; else AWS_REGION, or the task's\n"
+      "  --bucket B         a bucket that does not work; may be given again\n"
+      "  --registry URL     instead of INTERNAL_REGISTRY_URL\n"
+      "  --log FILE         read a saved log: a file, - for stdin, or cloudwatch:GROUP\n"
+      "  --vpc ID           look at this VPC by AWS's APIs (read-only credentials)\n"
+      "  --cluster C --task T   and at this task, also one that never started\n"
+      "  --profile P        of the AWS configuration files\n"
+      "  --endpoint-url URL for all AWS APIs\n"
+      "  --dns ADDR         ask this DNS server as well, such as the VPC's address plus two\n"
+      "  --probe, --no-probe    ask DNS servers and connect from here, or do not; without: not "
+      "when\n"
+      "                     a log, VPC, cluster or task is named and this is no ECS task\n"
+      "  -o FORMAT          text, short, json, sarif or junit\n"
+      "  --fail-on LEVEL    exit with 1 for findings of this level: error, or warning too\n"
+      "  --facts-out F      save what was found out, to be judged elsewhere\n"
+      "  --facts F          judge saved facts (- is stdin); nothing is asked\n"
+      "Exit code: 0 all is well, 1 findings, 2 not all could be checked, 64 wrong arguments,\n"
+      "70 it failed itself.\n",
+      cmd_doctor },
     { "explain", "[CODE...] [--search WORD] [--markdown]",
       "what a finding of the doctor means, what caused it, how to fix it",
       "  CODE        such as PS1001: the page of docs/findings; without one, all codes\n"
