@@ -60,6 +60,19 @@ static const struct cli_command commands[] = {
       "  --markdown  the table of docs/findings/README.md\n"
       "Exit code: 0 printed, 1 no page has the word, 64 wrong arguments or no such code.\n",
       cmd_explain },
+    { "forwarding",
+      "--for SERVER --to ADDR[,ADDR]... [--region REGION] [--namespace NAME]... [--zone ZONE]..."
+      " [--vpc-cidr CIDR]... [--config FILE]",
+      "write on-premises DNS forwarding for AWS names",
+      "  --for        bind, unbound, dnsmasq, coredns or windows\n"
+      "  --to         the addresses of a Route 53 Resolver inbound endpoint\n"
+      "  --region     whose partition's zones are meant; else AWS_REGION, else the commercial one\n"
+      "  --namespace  a Cloud Map namespace; else that of INTERNAL_REGISTRY_URL\n"
+      "  --zone       another zone that only the VPC answers rightly\n"
+      "  --vpc-cidr   a CIDR block of the endpoint's VPC, to judge the addresses by\n"
+      "What the server takes goes to stdout, what else there is to do to stderr. Exit code: 0,\n"
+      "64 wrong arguments; an address that cannot be an inbound endpoint's, VPC+2 say, is one.\n",
+      cmd_forwarding },
     { "demo", "[--dir PATH] [--listen ADDR:PORT]",
       "run a private VPC in small on loopback, with the proxy in front", NULL, cmd_demo },
     { "config", "check|show|help [--config FILE] [--markdown]",
