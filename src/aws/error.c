@@ -65,7 +65,6 @@ static const struct {
     { STR_INIT("PriorRequestNotComplete"), AWS_THROTTLED },
     { STR_INIT("SlowDown"), AWS_THROTTLED },
     { STR_INIT("EC2ThrottledException"), AWS_THROTTLED },
-    { STR_INIT("ServiceUnavailable*"), AWS_THROTTLED },
     { STR_INIT("*NotFound"), AWS_NOT_FOUND },
     { STR_INIT("*NotFoundException"), AWS_NOT_FOUND },
     { STR_INIT("*.NotFound"), AWS_NOT_FOUND },
@@ -76,6 +75,7 @@ static const struct {
     { STR_INIT("InternalFailure"), AWS_BROKEN },
     { STR_INIT("InternalServer*"), AWS_BROKEN },
     { STR_INIT("ServerException"), AWS_BROKEN },
+    { STR_INIT("ServiceUnavailable*"), AWS_BROKEN },
     { STR_INIT("Unavailable"), AWS_BROKEN },
 };
 
@@ -101,7 +101,8 @@ static void make_printable(char *text)
             *text = '?';
 }
 
-static void set(struct aws_error *e, enum aws_kind kind, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static void set(struct aws_error *e, enum aws_kind kind,
+                                                      const char *format, va_list ap)
 {
     e->kind = kind;
     e->message[0] = 0;
@@ -138,29 +139,43 @@ static size_t hidden_at(struct str rest, const struct str *secrets, size_t n_sec
     return 0;
 }
 
-/* The bytes of one word: what tokens, digests and encoded messages are made of. */
-static size_t word_at(struct str rest, bool *is_hex)
+/* Letters, digits and what else tokens, digests and encoded messages are made of. */
+static size_t word_at(struct str rest)
 {
     size_t n = 0;
-    *is_hex = true;
-    for (; n < rest.n; n++) {
-        char c = rest.p[n];
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '+' && c != '=' && c != '-' &&
-            c != '_' && c != '/')
-            break;
-        *is_hex &= ascii_hex(c) >= 0;
-    }
+    while (n < rest.n && (ascii_is_alpha(rest.p[n]) || ascii_is_digit(rest.p[n]) ||
+                          memchr("+=-_/", rest.p[n], 5) != NULL))
+        n++;
     return n;
 }
 
-/* Longest stretch without '/': resource names have those, and tokens few of them. */
-static size_t longest_part(struct str word)
+/* A signature or digest, or a stretch without '/' that is no resource's name. */
+static bool word_is_hidden(struct str word)
 {
-    struct str part;
-    size_t longest = 0;
-    while (str_next(&word, '/', &part))
-        longest = part.n > longest ? part.n : longest;
-    return longest;
+    size_t n_hex = 0, n_part = 0;
+    for (size_t i = 0; i < word.n; i++) {
+        n_hex = ascii_hex(word.p[i]) >= 0 ? n_hex + 1 : 0;
+        n_part = word.p[i] != '/' ? n_part + 1 : 0;
+        if (n_hex >= SIGNATURE_HEX || n_part > LONGEST_NAME_BYTES)
+            return true;
+    }
+    return false;
+}
+
+/* How many bytes from here on go out together; is_hidden: as "***". */
+static size_t piece_at(struct str rest, const struct str *secrets, size_t n_secrets,
+                       bool *is_hidden)
+{
+    size_t n = hidden_at(rest, secrets, n_secrets);
+    *is_hidden = n > 0;
+    if (n > 0)
+        return n;
+    struct str word = str_first(rest, word_at(rest));
+    for (size_t i = 1; i < word.n; i++)
+        if (hidden_at(str_from(rest, i), secrets, n_secrets) > 0)
+            word.n = i;
+    *is_hidden = word_is_hidden(word);
+    return word.n > 0 ? word.n : 1;
 }
 
 void aws_error_tell(struct aws_error *e, struct str message, const struct str *secrets,
@@ -168,33 +183,20 @@ void aws_error_tell(struct aws_error *e, struct str message, const struct str *s
 {
     struct buf out;
     struct str rest = str_first(message, MESSAGE_READ_BYTES);
-    bool is_hex;
     buf_init(&out, sizeof e->message - 1);
-    while (rest.n > 0 && !out.failed) {
-        size_t n = hidden_at(rest, secrets, n_secrets), word = 0;
-        if (n == 0 && (word = word_at(rest, &is_hex)) > 0) {
-            for (size_t i = 0; i < word && n == 0; i++)
-                if (hidden_at(str_from(rest, i), secrets, n_secrets) > 0)
-                    word = i;
-            if ((is_hex && word >= SIGNATURE_HEX) ||
-                longest_part(str_first(rest, word)) > LONGEST_NAME_BYTES)
-                n = word;
-        }
-        if (n > 0) {
-            buf_append(&out, STR("***"));
-            rest = str_from(rest, n);
-            continue;
-        }
-        n = word > 0 ? word : 1;
-        for (size_t i = 0; i < n && out.n < out.max_bytes; i++)
-            buf_byte(&out, rest.p[i] >= ' ' && rest.p[i] <= '~' ? rest.p[i] : '?');
-        if (out.n == out.max_bytes)
-            break;
+    while (rest.n > 0 && out.n < out.max_bytes && !out.failed) {
+        bool is_hidden;
+        size_t n = piece_at(rest, secrets, n_secrets, &is_hidden);
+        struct str piece = is_hidden ? STR("***") : str_first(rest, n);
+        buf_append(&out, str_first(piece, out.max_bytes - out.n));
         rest = str_from(rest, n);
     }
     if (out.n > 0)
         memcpy(e->message, out.p, out.n);
     e->message[out.n] = 0;
+    for (size_t i = 0; i < out.n; i++) /* a NUL inside too */
+        if (e->message[i] < ' ' || e->message[i] > '~')
+            e->message[i] = '?';
     buf_done(&out);
 }
 
@@ -203,7 +205,7 @@ enum aws_kind aws_kind_of_code(struct str code, int http_status)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (str_glob(codes[i].pattern, code))
             return codes[i].kind;
-    if (http_status == 429 || http_status == 503)
+    if (http_status == 429)
         return AWS_THROTTLED;
     if (http_status >= 500)
         return AWS_BROKEN;
