@@ -37,17 +37,27 @@ static unsigned distance(struct str a, struct str b)
     return row[b.n];
 }
 
-/* NULL when all are far. */
+static unsigned common_start(struct str a, struct str b)
+{
+    unsigned n = 0;
+    while (n < a.n && n < b.n && ascii_lower(a.p[n]) == ascii_lower(b.p[n]))
+        n++;
+    return n;
+}
+
+/* NULL when all are far. Of those equally near, the one that begins alike for longest. */
 static const struct finding_row *nearest(struct str text)
 {
     enum { FAR = 4 };
     const struct finding_row *best = NULL;
-    unsigned least = FAR;
+    unsigned least = FAR, longest = 0;
     for (unsigned i = 0; i < N_FINDING_CODES; i++) {
         const struct finding_row *row = finding_row((enum finding_code)i);
         unsigned d = distance(text, str_from_c(row->code));
-        if (d < least) {
+        unsigned same = common_start(text, str_from_c(row->code));
+        if (d < least || (d == least && best != NULL && same > longest)) {
             least = d;
+            longest = same;
             best = row;
         }
     }

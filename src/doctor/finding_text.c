@@ -67,8 +67,8 @@ void finding_index_markdown(struct buf *out)
              "as the page of that\nname here, `penstock explain --search WORD` lists those that "
              "speak of something. Codes are stable:\none that is no longer found is not used "
              "again.\n\nCauses:\n\n");
-    for (char cause = '1'; cause <= '3'; cause++)
-        buf_printf(out, "- %c: %s\n", cause, finding_cause_text(cause));
+    for (int cause = '1'; cause <= '3'; cause++)
+        buf_printf(out, "- %c: %s\n", cause, finding_cause_text((char)cause));
     append_c(out, "- other: anything else that looks like these\n");
     for (unsigned i = 0; i < N_FINDING_CODES; i++) {
         const struct finding_row *row = finding_row((enum finding_code)i);
