@@ -38,6 +38,23 @@ def world():
     world.close()
 
 
+@pytest.fixture(scope="session")
+def vpc_lab():
+    from lab.penstock import binary
+    from lab.vpc import Vpc
+    assert os.access(binary(), os.X_OK), f"no {binary()}: build it first (PENSTOCK_BIN names another)"
+    vpc = Vpc((os.environ.get("LAB_DIR") or os.path.join(ROOT, "build", "e2e")) + "-vpc")
+    yield vpc
+    vpc.close()
+
+
+@pytest.fixture
+def vpc(vpc_lab):
+    """A VPC in which all is well, for one test to break."""
+    vpc_lab.heal()
+    return vpc_lab
+
+
 class Starter:
     """Starts instances of penstock, each on its own port, and ends them with the test."""
 

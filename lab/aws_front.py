@@ -1,0 +1,109 @@
+"""What stands before moto: it hands every request on as it came, notes its action, and makes up for what moto has not.
+
+moto has no DNS Firewall (ListFirewallRuleGroupAssociations, ListFirewallRules, ListFirewallDomains, ListFirewallConfigs,
+GetFirewallConfig): those are answered here, from `firewall`. DescribeTasks has neither enableExecuteCommand nor the
+containers' managedAgents, DescribeVpcEndpoints no dnsOptions: those are put into moto's answers, from `exec_command`
+and `inbound_only`. Everything else is moto's own."""
+
+import http.client
+import json
+import re
+import urllib.parse
+
+from lab import http as labhttp
+
+MOTO = ("127.0.0.1", 5000)
+
+
+class Front(labhttp.Server):
+    def __init__(self, host, port=80, context=None, share=None):
+        """share: another front whose state this one shows on a second port."""
+        if share:
+            self.state = share.state
+        else:
+            self.state = {}
+            self.reset()
+        super().__init__(host, "", port, context)
+
+    def reset(self):
+        """actions: what was asked, in order; errors: (action, status, body). firewall: {"associations", "rules", "domains", "config"}; exec_command: fields of tasks and of their
+        containers, or None; inbound_only: endpoint -> its privateDnsOnlyForInboundResolverEndpoint."""
+        self.state.update(actions=[], errors=[], firewall={}, exec_command=None, inbound_only={})
+
+    def __getattr__(self, name):
+        if name in ("actions", "errors", "firewall", "exec_command", "inbound_only"):
+            return self.state[name]
+        raise AttributeError(name)
+
+    @staticmethod
+    def action_of(request):
+        target = request.headers.get("x-amz-target")
+        if target:
+            return target.split(".")[-1]
+        form = urllib.parse.parse_qs(bytes(request.body).decode("utf-8", "replace"))
+        return form["Action"][0] if "Action" in form else f"{request.method} {request.target.split('?')[0]}"
+
+    def serve(self, wire, number):
+        while head := wire.head():
+            request = labhttp.Request(head, number)
+            for _ in request.pieces(wire):
+                pass
+            action = self.action_of(request)
+            self.actions.append(action)
+            made = self._firewall(action, request)
+            status, headers, body = made or self._from_moto(request)
+            if status >= 400:
+                self.errors.append((action, status, body))
+            if made is None and status == 200:
+                body = self._completed(action, body)
+            lines = [f"{n}: {v}".encode("latin-1") for n, v in headers
+                     if n.lower() not in ("content-length", "connection", "transfer-encoding")]
+            wire.sock.sendall(b"\r\n".join([b"HTTP/1.1 %d X" % status, *lines, b"Content-Length: %d" % len(body)])
+                              + b"\r\n\r\n" + (b"" if request.method == "HEAD" else body))
+
+    def _from_moto(self, request):
+        connection = http.client.HTTPConnection(*MOTO)
+        connection.sock = self.host.connect(MOTO, timeout=30)
+        connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+        for name, value in request.headers.raw:
+            if name.lower() not in (b"connection", b"transfer-encoding", b"expect"):
+                connection.putheader(name, value)
+        connection.endheaders(bytes(request.body) or None)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response.status, response.getheaders(), body
+
+    def _firewall(self, action, request):
+        config = self.firewall.get("config", {"Id": "rslvr-fc-1", "OwnerId": "123456789012",
+                                              "FirewallFailOpen": "DISABLED"})
+        answers = {
+            "ListFirewallRuleGroupAssociations": {"FirewallRuleGroupAssociations": self.firewall.get("associations", [])},
+            "ListFirewallRules": {"FirewallRules": self.firewall.get("rules", [])},
+            "ListFirewallDomains": {"Domains": self.firewall.get("domains", [])},
+            "ListFirewallConfigs": {"FirewallConfigs": [config] if self.firewall else []},
+            "GetFirewallConfig": {"FirewallConfig": config}}
+        if action not in answers:
+            return None
+        headers = [("Content-Type", "application/x-amz-json-1.1")]
+        if "Credential=" not in (request.headers.get("authorization") or ""):
+            return 400, headers, b'{"__type": "MissingAuthenticationTokenException", "message": "not signed"}'
+        if action == "ListFirewallDomains":
+            wanted = json.loads(bytes(request.body) or b"{}").get("FirewallDomainListId")
+            answers[action]["Domains"] = self.firewall.get("domains", {}).get(wanted, [])
+        return 200, headers, json.dumps(answers[action]).encode()
+
+    def _completed(self, action, body):
+        if action == "DescribeTasks" and self.exec_command:
+            found = json.loads(body)
+            for task in found["tasks"]:
+                task.update(self.exec_command.get("task", {}))
+                for container in task["containers"]:
+                    container.update(self.exec_command.get("container", {}))
+            return json.dumps(found).encode()
+        if action == "DescribeVpcEndpoints":
+            for endpoint, only in self.inbound_only.items():
+                options = ("<dnsOptions><dnsRecordIpType>ipv4</dnsRecordIpType><privateDnsOnlyForInboundResolverEndpoint>"
+                           f"{str(only).lower()}</privateDnsOnlyForInboundResolverEndpoint></dnsOptions>")
+                body = re.sub(rf"(<vpcEndpointId>{endpoint}</vpcEndpointId>)".encode(), rb"\1" + options.encode(), body)
+        return body
