@@ -23,7 +23,7 @@ const struct dns_zone_rules *dns_zone_rules(enum dns_zone_kind kind)
     return &rules[kind];
 }
 
-static bool is_aws_name(const struct dns_name *name)
+bool dns_is_aws_name(const struct dns_name *name)
 {
     for (unsigned i = 0; i < N_AWS_ZONES; i++) {
         struct dns_name zone;
@@ -93,7 +93,7 @@ static bool add_explicit(struct dns_routes *r, const struct conf *conf)
         if (!dns_name_parse(from->zone, &zone) || route_with(r, &zone) != NULL)
             continue;
         struct dns_route *route =
-            add_route(r, &zone, is_aws_name(&zone) ? DNS_ZONE_AWS : DNS_ZONE_OTHER, "setting");
+            add_route(r, &zone, dns_is_aws_name(&zone) ? DNS_ZONE_AWS : DNS_ZONE_OTHER, "setting");
         if (route == NULL)
             return false;
         for (size_t g = 0; g < from->n_groups; g++)

@@ -27,6 +27,9 @@ struct dns_zone_rules {
 };
 const struct dns_zone_rules *dns_zone_rules(enum dns_zone_kind kind);
 
+/* Is it in one of the zones that Amazon's resolver is asked for, whatever the settings say? */
+bool dns_is_aws_name(const struct dns_name *name);
+
 struct dns_group {
     const char *name; /* "system", "setting", "vpc" */
     uint64_t id;      /* of its list of servers: what one group answered is not another's */
