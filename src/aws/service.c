@@ -39,7 +39,8 @@ static const struct partition {
       "eu-isoe-west-1" },
     { STR_INIT("us-isof-"), STR_INIT("csp.hci.ic.gov"), "route53.csp.hci.ic.gov",
       "us-isof-south-1" },
-    { STR_INIT("eusc-"), STR_INIT("amazonaws.eu"), "route53.amazonaws.eu", "eusc-de-east-1" },
+    { STR_INIT("eusc-"), STR_INIT("amazonaws.eu"), "route53.eusc-de-east-1.amazonaws.eu",
+      "eusc-de-east-1" },
     { STR_INIT(""), STR_INIT("amazonaws.com"), "route53.amazonaws.com", "us-east-1" },
 };
 

@@ -99,11 +99,16 @@ static inline void server_start(struct http_server *s, answer_fn *answer, void *
         abort();
 }
 
+/* No more requests come; those that came may be looked at until server_done. */
 static inline void server_stop(struct http_server *s)
 {
     shutdown(s->fd, SHUT_RDWR);
     pthread_join(s->thread, NULL);
     close(s->fd);
+}
+
+static inline void server_done(struct http_server *s)
+{
     pthread_mutex_destroy(&s->lock);
     for (size_t i = 0; i < s->n; i++)
         buf_done(&s->requests[i]);
