@@ -1,19 +1,13 @@
 #include "cli/cli.h"
 #include "cli/doctor_args.h"
+#include "cli/doctor_collect.h"
 #include "cli/doctor_text.h"
 
 #include "doctor/facts_json.h"
-#include "doctor/probe.h"
-#include "io/loop.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-
-/* Of the whole command; the probes and calls end before it. */
-enum { DOCTOR_MS = 14000, EXIT_SOFTWARE = 70 };
 
 static int failed(const char *what, const char *why)
 {
@@ -61,55 +55,6 @@ static bool save_facts(const char *path, const struct fact_facts *facts)
     return is_written;
 }
 
-/* What is seen from here is what the task sees, unless somebody asks about something elsewhere. */
-static bool is_inside(const struct doctor_args *a)
-{
-    if (a->probes || a->probes_not)
-        return a->probes;
-    if (getenv("ECS_CONTAINER_METADATA_URI_V4") != NULL)
-        return true;
-    return a->vpc == NULL && a->cluster == NULL && a->task == NULL && a->log == NULL;
-}
-
-static void note_arguments(const struct doctor_args *a, bool inside, struct fact_book *book)
-{
-    struct fact_facts *f = &book->facts;
-    struct fact_surroundings *s = &f->surroundings;
-    f->version = fact_text(book, STR(PENSTOCK_VERSION));
-    f->taken_s = (int64_t)time(NULL);
-    s->inside = fact_truth_of(inside);
-    s->on_ecs = fact_truth_of(getenv("ECS_CONTAINER_METADATA_URI_V4") != NULL);
-    s->vpc_id = fact_text(book, str_from_c(a->vpc));
-    s->cluster = fact_text(book, str_from_c(a->cluster));
-    s->task = fact_text(book, str_from_c(a->task));
-    for (unsigned i = 0; i < a->n_buckets; i++)
-        fact_add_text(book, &s->buckets, a->buckets[i]);
-}
-
-static bool probe(const struct doctor_args *a, const struct conf *conf, uint64_t deadline_us,
-                  struct fact_book *book)
-{
-    struct conf_strs buckets = { (struct str *)(uintptr_t)a->buckets, a->n_buckets };
-    struct conf_addrs servers = { (struct addr *)(uintptr_t)a->servers, a->n_servers };
-    struct fault fault = { .kind = FAULT_NONE };
-    struct probe_request request = {
-        .conf = conf,
-        .env = environ,
-        .region = str_from_c(a->region),
-        .region_source = a->region != NULL ? STR("--region") : STR(""),
-        .buckets = &buckets,
-        .registry = conf->registry.host.n > 0 ? &conf->registry : NULL,
-        .dns_servers = &servers,
-        .inside = true,
-        .link_local_allowed = conf->dns_aws_allowed,
-        .deadline_us = deadline_us,
-    };
-    if (probe_run(&request, book, &fault))
-        return true;
-    failed("the probes could not begin", fault.detail);
-    return false;
-}
-
 static int print(const struct doctor_args *a, const struct diagnosis *d)
 {
     struct output o;
@@ -149,23 +94,6 @@ static int judge(const struct doctor_args *a, const struct fact_facts *facts)
     return code;
 }
 
-/* Fills the book; 0, or the exit code with which it ends. */
-static int collect(const struct doctor_args *a, struct fact_book *book)
-{
-    uint64_t started_us = io_now_us();
-    bool inside = is_inside(a);
-    if (a->registry != NULL && setenv("INTERNAL_REGISTRY_URL", a->registry, 1) != 0)
-        return failed("memory", strerror(ENOMEM));
-    struct conf *conf = cli_load_conf(a->config, CONF_FOR_TOOL);
-    if (conf == NULL)
-        return EXIT_USAGE_ERROR;
-    note_arguments(a, inside, book);
-    bool is_done = !inside || probe(a, conf, started_us + DOCTOR_MS * 1000ULL, book);
-    book->facts.took_ms = (int64_t)((io_now_us() - started_us) / 1000);
-    conf_free(conf);
-    return is_done ? 0 : EXIT_SOFTWARE;
-}
-
 int cmd_doctor(int argc, char **argv)
 {
     struct doctor_args a;
@@ -177,7 +105,7 @@ int cmd_doctor(int argc, char **argv)
     if (a.facts_in != NULL)
         code = load_facts(a.facts_in, &book) ? 0 : EXIT_USAGE_ERROR;
     else
-        code = collect(&a, &book);
+        code = doctor_collect(&a, &book);
     if (code == 0 && a.facts_out != NULL && !save_facts(a.facts_out, &book.facts))
         code = EXIT_SOFTWARE;
     if (code == 0)

@@ -7,7 +7,7 @@
 
 static void (*const checks[])(struct diagnosis *d) = {
     check_answers,     check_servers,  check_amazon_dns, check_way,
-    check_connections, check_registry, check_task,       check_access,
+    check_connections, check_registry, check_task, check_log,      check_access,
 };
 
 void diagnose(const struct fact_facts *facts, struct diagnosis *d)

@@ -3,14 +3,12 @@
 #include <pthread.h>
 #include <stdio.h>
 
-const enum aws_service gather_services[] = { AWS_STS,       AWS_ECS,
-                                             AWS_EC2,       AWS_CLOUD_MAP,
-                                             AWS_ROUTE53,   AWS_ROUTE53_RESOLVER,
+const enum aws_service gather_services[] = { AWS_STS,       AWS_ECS,     AWS_EC2,
+                                             AWS_CLOUD_MAP, AWS_ROUTE53, AWS_ROUTE53_RESOLVER,
                                              AWS_LOGS };
 const size_t gather_n_services = sizeof gather_services / sizeof *gather_services;
 
-static void note(struct gather *g, const struct aws_request *request,
-                 const struct aws_error *error)
+static void note(struct gather *g, const struct aws_request *request, const struct aws_error *error)
 {
     struct fact_call call;
     FACT_CLEAR(call, &call);
@@ -66,7 +64,7 @@ void gather_json_texts(struct gather *g, const json_t *array, struct fact_texts 
 {
     size_t i;
     const json_t *value;
-    json_array_foreach(array, i, value)
+    json_array_foreach (array, i, value)
         if (json_is_string(value))
             fact_add_text(g->book, to, str_of(json_string_value(value), json_string_length(value)));
 }

@@ -6,14 +6,15 @@
  */
 #include "aws/session.h"
 #include "doctor/facts.h"
-#include "doctor/log_report.h"
+
+struct log_report;
 
 struct gather_request {
     struct aws_session *session;
-    struct str registry;     /* host name of the registry; empty: Cloud Map is not asked */
-    struct str log_name;     /* of a CloudWatch log group; empty: none is read */
-    struct log_report *log;  /* takes its events; with log_name */
-    int64_t log_from_s;      /* since 1970 */
+    struct str registry;    /* host name of the registry; empty: Cloud Map is not asked */
+    struct str log_name;    /* of a CloudWatch log group; empty: none is read */
+    struct log_report *log; /* takes its events; with log_name */
+    int64_t log_from_s;     /* since 1970 */
 };
 
 /* What a session for these calls will talk to: for aws_session_hosts. */

@@ -1,8 +1,8 @@
 #include "doctor/facts_view.h"
 #include "doctor/gather_impl.h"
 
-static bool cloud_map(struct gather *g, const char *operation, json_t *body, gather_on_page *on_page,
-                      void *arg)
+static bool cloud_map(struct gather *g, const char *operation, json_t *body,
+                      gather_on_page *on_page, void *arg)
 {
     struct aws_request request = { .service = AWS_CLOUD_MAP, .operation = operation, .body = body };
     bool is_whole = gather_pages(g, &request, on_page, arg);
@@ -14,7 +14,7 @@ static void on_namespaces(struct gather *g, const struct aws_reply *page, void *
 {
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "Namespaces"), i, from) {
+    json_array_foreach (json_object_get(page->json, "Namespaces"), i, from) {
         struct fact_namespace n;
         FACT_CLEAR(namespace, &n);
         const json_t *dns = json_object_get(json_object_get(from, "Properties"), "DnsProperties");
@@ -31,7 +31,7 @@ static void on_instances(struct gather *g, const struct aws_reply *page, void *a
     struct fact_map_service *service = arg;
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "Instances"), i, from) {
+    json_array_foreach (json_object_get(page->json, "Instances"), i, from) {
         struct fact_instance n;
         FACT_CLEAR(instance, &n);
         const json_t *attributes = json_object_get(from, "Attributes");
@@ -64,12 +64,12 @@ static void add_service(struct gather *g, const json_t *from, struct str namespa
     s.name = gather_keep(g, gather_json(from, "Name"));
     s.namespace_id = namespace_id;
     const json_t *dns = json_object_get(from, "DnsConfig");
-    json_array_foreach(json_object_get(dns, "DnsRecords"), i, record)
+    json_array_foreach (json_object_get(dns, "DnsRecords"), i, record)
         fact_add_text(g->book, &s.record_types, gather_json(record, "Type"));
     if (s.id.n == 0)
         return;
-    bool is_whole = cloud_map(g, "ListInstances", json_pack("{s:s}", "ServiceId", s.id.p),
-                              on_instances, &s);
+    bool is_whole =
+        cloud_map(g, "ListInstances", json_pack("{s:s}", "ServiceId", s.id.p), on_instances, &s);
     if (is_whole && s.instances.n > 0) {
         cloud_map(g, "GetInstancesHealthStatus", json_pack("{s:s}", "ServiceId", s.id.p), on_health,
                   &s);
@@ -89,7 +89,7 @@ static void on_services(struct gather *g, const struct aws_reply *page, void *ar
     const struct wanted *wanted = arg;
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "Services"), i, from)
+    json_array_foreach (json_object_get(page->json, "Services"), i, from)
         if (str_eq_nocase(gather_json(from, "Name"), wanted->service))
             add_service(g, from, wanted->space->id);
 }

@@ -158,15 +158,15 @@ static void read_route(struct gather *g, struct fact_route_table *t, const struc
     static const char *const destinations[] = { "destinationCidrBlock", "destinationIpv6CidrBlock",
                                                 "destinationPrefixListId" };
     static const char *const targets[] = {
-        "gatewayId",          "natGatewayId",       "transitGatewayId",
-        "networkInterfaceId", "instanceId",         "vpcPeeringConnectionId",
-        "localGatewayId",     "carrierGatewayId",   "egressOnlyInternetGatewayId",
+        "gatewayId",          "natGatewayId",     "transitGatewayId",
+        "networkInterfaceId", "instanceId",       "vpcPeeringConnectionId",
+        "localGatewayId",     "carrierGatewayId", "egressOnlyInternetGatewayId",
         "coreNetworkArn",
     };
     struct fact_route r;
     FACT_CLEAR(route, &r);
-    r.destination = gather_keep(
-        g, first_of(from, destinations, sizeof destinations / sizeof *destinations));
+    r.destination =
+        gather_keep(g, first_of(from, destinations, sizeof destinations / sizeof *destinations));
     r.target = gather_keep(g, first_of(from, targets, sizeof targets / sizeof *targets));
     r.state = gather_keep(g, xml_text(from, "state"));
     fact_add(g->book, &t->routes, &r);
@@ -243,8 +243,8 @@ void gather_find_vpc(struct gather *g)
 {
     const struct fact_facts *f = &g->book->facts;
     struct aws_param interface[] = { { "NetworkInterfaceId.1", f->task.eni_id } };
-    if (f->task.eni_id.n > 0 && find_vpc(g, "DescribeNetworkInterfaces", interface, 1,
-                                         "networkInterfaceSet/item"))
+    if (f->task.eni_id.n > 0 &&
+        find_vpc(g, "DescribeNetworkInterfaces", interface, 1, "networkInterfaceSet/item"))
         return;
     /* The interface of a task that has stopped is gone; its subnet stays. */
     struct aws_param subnet[] = { { "SubnetId.1", f->task.subnet_id } };
@@ -284,8 +284,7 @@ void gather_live_instances(struct gather *g, struct fact_map_service *service)
         snprintf(names[n], sizeof names[n], "Filter.1.Value.%zu", n + 1);
         params[n + 1] = (struct aws_param){ names[n], service->instances.v[n].address };
     }
-    if (n == 0 ||
-        !ec2_pages(g, "DescribeNetworkInterfaces", params, n + 1, on_interfaces, service))
+    if (n == 0 || !ec2_pages(g, "DescribeNetworkInterfaces", params, n + 1, on_interfaces, service))
         return;
     for (size_t i = 0; i < n; i++)
         if (service->instances.v[i].is_live == FACT_UNKNOWN)

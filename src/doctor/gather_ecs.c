@@ -13,7 +13,7 @@ static void read_attachment(struct gather *g, struct fact_task *task, const json
 {
     size_t i;
     const json_t *detail;
-    json_array_foreach(json_object_get(attachment, "details"), i, detail) {
+    json_array_foreach (json_object_get(attachment, "details"), i, detail) {
         struct str name = gather_json(detail, "name"), value = gather_json(detail, "value");
         if (str_eq(name, STR("subnetId")))
             task->subnet_id = gather_keep(g, value);
@@ -36,7 +36,7 @@ static void read_container(struct gather *g, struct fact_task *task, const json_
     c.health = gather_keep(g, gather_json(from, "healthStatus"));
     if (json_is_integer(json_object_get(from, "exitCode")))
         c.exit_code = json_integer_value(json_object_get(from, "exitCode"));
-    json_array_foreach(json_object_get(from, "managedAgents"), i, agent)
+    json_array_foreach (json_object_get(from, "managedAgents"), i, agent)
         if (str_eq(gather_json(agent, "name"), STR("ExecuteCommandAgent")))
             c.exec_agent = gather_keep(g, gather_json(agent, "lastStatus"));
     fact_add(g->book, &task->containers, &c);
@@ -60,9 +60,9 @@ static void read_task(struct gather *g, const json_t *from)
     task->started_s = time_of(from, "startedAt");
     task->launch_type = gather_keep(g, gather_json(from, "launchType"));
     task->execute_command = gather_json_truth(from, "enableExecuteCommand");
-    json_array_foreach(json_object_get(from, "attachments"), i, part)
+    json_array_foreach (json_object_get(from, "attachments"), i, part)
         read_attachment(g, task, part);
-    json_array_foreach(json_object_get(from, "containers"), i, part)
+    json_array_foreach (json_object_get(from, "containers"), i, part)
         read_container(g, task, part);
 }
 
@@ -81,7 +81,7 @@ static void read_definition(struct gather *g, struct fact_container *c, const js
     gather_json_texts(g, json_object_get(from, "dnsServers"), &c->dns_servers);
     const json_t *log = json_object_get(from, "logConfiguration");
     c->log_group = gather_keep(g, gather_json(json_object_get(log, "options"), "awslogs-group"));
-    json_array_foreach(json_object_get(from, "environment"), i, variable) {
+    json_array_foreach (json_object_get(from, "environment"), i, variable) {
         struct str name = gather_json(variable, "name"), value = gather_json(variable, "value");
         if (!is_about_dns(name))
             continue;
@@ -114,7 +114,7 @@ static void describe_definition(struct gather *g)
         const json_t *definition = json_object_get(reply.json, "taskDefinition");
         task->network_mode = gather_keep(g, gather_json(definition, "networkMode"));
         task->task_role = gather_keep(g, gather_json(definition, "taskRoleArn"));
-        json_array_foreach(json_object_get(definition, "containerDefinitions"), i, container) {
+        json_array_foreach (json_object_get(definition, "containerDefinitions"), i, container) {
             struct fact_container *c = container_of_name(task, gather_json(container, "name"));
             if (c != NULL)
                 read_definition(g, c, container);
@@ -125,7 +125,8 @@ static void describe_definition(struct gather *g)
 }
 
 /* The ARN of a task of the cluster: a running one, else one that has stopped. */
-static bool list_task(struct gather *g, struct str cluster, const char *status, char arn[static 256])
+static bool list_task(struct gather *g, struct str cluster, const char *status,
+                      char arn[static 256])
 {
     struct aws_reply reply;
     json_t *body = json_pack("{s:s%, s:s, s:i}", "cluster", cluster.p, cluster.n, "desiredStatus",

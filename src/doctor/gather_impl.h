@@ -12,7 +12,8 @@ struct gather {
     char vpc_id[64]; /* empty: not known */
 };
 
-/* One call, its outcome noted. False: there is no reply. Done with aws_reply_done in either case. */
+/* One call, its outcome noted. False: there is no reply. Done with aws_reply_done in either case.
+ */
 bool gather_call(struct gather *g, const struct aws_request *request, struct aws_reply *reply);
 /* All pages, outcome noted; on_page gets each. False: the last one failed. */
 typedef void gather_on_page(struct gather *g, const struct aws_reply *page, void *arg);

@@ -4,7 +4,7 @@ static void on_events(struct gather *g, const struct aws_reply *page, void *arg)
 {
     size_t i;
     const json_t *event;
-    json_array_foreach(json_object_get(page->json, "events"), i, event) {
+    json_array_foreach (json_object_get(page->json, "events"), i, event) {
         const json_t *time = json_object_get(event, "timestamp");
         log_report_line(g->request->log, json_integer_value(time), gather_json(event, "message"));
     }

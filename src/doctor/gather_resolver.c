@@ -5,9 +5,9 @@
 static bool resolver(struct gather *g, const char *operation, json_t *body, gather_on_page *on_page,
                      void *arg)
 {
-    struct aws_request request = {
-        .service = AWS_ROUTE53_RESOLVER, .operation = operation, .body = body
-    };
+    struct aws_request request = { .service = AWS_ROUTE53_RESOLVER,
+                                   .operation = operation,
+                                   .body = body };
     bool is_whole = gather_pages(g, &request, on_page, arg);
     json_decref(body);
     return is_whole;
@@ -24,7 +24,7 @@ static void on_addresses(struct gather *g, const struct aws_reply *page, void *a
     struct fact_resolver_endpoint *e = arg;
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "IpAddresses"), i, from) {
+    json_array_foreach (json_object_get(page->json, "IpAddresses"), i, from) {
         struct str v4 = gather_json(from, "Ip");
         fact_add_text(g->book, &e->addresses, v4.n > 0 ? v4 : gather_json(from, "Ipv6"));
     }
@@ -34,7 +34,7 @@ static void on_endpoints(struct gather *g, const struct aws_reply *page, void *a
 {
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "ResolverEndpoints"), i, from) {
+    json_array_foreach (json_object_get(page->json, "ResolverEndpoints"), i, from) {
         struct fact_resolver_endpoint e;
         FACT_CLEAR(resolver_endpoint, &e);
         e.id = gather_keep(g, gather_json(from, "Id"));
@@ -60,7 +60,7 @@ static void on_associations(struct gather *g, const struct aws_reply *page, void
     struct associations *a = arg;
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "ResolverRuleAssociations"), i, from) {
+    json_array_foreach (json_object_get(page->json, "ResolverRuleAssociations"), i, from) {
         struct str vpc = gather_json(from, "VPCId"), id = gather_json(from, "ResolverRuleId");
         if (id.n == 0 || !str_eq(vpc, str_from_c(g->vpc_id)))
             continue;
@@ -74,7 +74,7 @@ static void on_rules(struct gather *g, const struct aws_reply *page, void *arg)
     const struct associations *a = arg;
     size_t i, k;
     const json_t *from, *target;
-    json_array_foreach(json_object_get(page->json, "ResolverRules"), i, from) {
+    json_array_foreach (json_object_get(page->json, "ResolverRules"), i, from) {
         struct fact_resolver_rule r;
         size_t at = 0;
         while (at < a->ids.n && !str_eq(a->ids.v[at], gather_json(from, "Id")))
@@ -88,7 +88,7 @@ static void on_rules(struct gather *g, const struct aws_reply *page, void *arg)
         r.domain = gather_keep(g, without_last_dot(gather_json(from, "DomainName")));
         r.type = gather_keep(g, gather_json(from, "RuleType"));
         r.endpoint_id = gather_keep(g, gather_json(from, "ResolverEndpointId"));
-        json_array_foreach(json_object_get(from, "TargetIps"), k, target)
+        json_array_foreach (json_object_get(from, "TargetIps"), k, target)
             fact_add_text(g->book, &r.targets,
                           gather_json(target, "Ip").n > 0 ? gather_json(target, "Ip")
                                                           : gather_json(target, "Ipv6"));
@@ -125,7 +125,7 @@ static void on_domains(struct gather *g, const struct aws_reply *page, void *arg
     const struct fact_facts *f = &g->book->facts;
     size_t i;
     const json_t *value;
-    json_array_foreach(json_object_get(page->json, "Domains"), i, value) {
+    json_array_foreach (json_object_get(page->json, "Domains"), i, value) {
         struct str domain = str_of(json_string_value(value), json_string_length(value));
         bool is_wanted = covers(domain, g->request->registry);
         for (size_t k = 0; k < f->names.n; k++)
@@ -151,7 +151,7 @@ static void on_firewall_rules(struct gather *g, const struct aws_reply *page, vo
     const struct rule_group *group = arg;
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "FirewallRules"), i, from) {
+    json_array_foreach (json_object_get(page->json, "FirewallRules"), i, from) {
         struct fact_firewall_rule r;
         struct str list = gather_json(from, "FirewallDomainListId");
         FACT_CLEAR(firewall_rule, &r);
@@ -173,14 +173,13 @@ static void on_rule_groups(struct gather *g, const struct aws_reply *page, void 
 {
     size_t i;
     const json_t *from;
-    json_array_foreach(json_object_get(page->json, "FirewallRuleGroupAssociations"), i, from) {
+    json_array_foreach (json_object_get(page->json, "FirewallRuleGroupAssociations"), i, from) {
         struct rule_group group = { gather_keep(g, gather_json(from, "FirewallRuleGroupId")),
                                     gather_keep(g, gather_json(from, "Name")),
                                     number_of(from, "Priority") };
         if (group.id.n > 0)
-            resolver(g, "ListFirewallRules",
-                     json_pack("{s:s}", "FirewallRuleGroupId", group.id.p), on_firewall_rules,
-                     &group);
+            resolver(g, "ListFirewallRules", json_pack("{s:s}", "FirewallRuleGroupId", group.id.p),
+                     on_firewall_rules, &group);
     }
 }
 
@@ -192,9 +191,9 @@ static void gather_firewall(struct gather *g)
         return;
     struct aws_reply reply;
     json_t *body = json_pack("{s:s}", "ResourceId", g->vpc_id);
-    struct aws_request request = {
-        .service = AWS_ROUTE53_RESOLVER, .operation = "GetFirewallConfig", .body = body
-    };
+    struct aws_request request = { .service = AWS_ROUTE53_RESOLVER,
+                                   .operation = "GetFirewallConfig",
+                                   .body = body };
     if (gather_call(g, &request, &reply)) {
         struct str open =
             gather_json(json_object_get(reply.json, "FirewallConfig"), "FirewallFailOpen");
@@ -207,8 +206,7 @@ static void gather_firewall(struct gather *g)
 
 static void on_hosted_zones(struct gather *g, const struct aws_reply *page, void *arg)
 {
-    for (const struct xml *i =
-             xml_at(xml_root(page->xml), "HostedZoneSummaries/HostedZoneSummary");
+    for (const struct xml *i = xml_at(xml_root(page->xml), "HostedZoneSummaries/HostedZoneSummary");
          i != NULL; i = xml_again(i)) {
         struct fact_hosted_zone z;
         struct str account = xml_text(i, "Owner/OwningAccount");

@@ -1,0 +1,104 @@
+#include "doctor/api_names.h"
+
+#include "dns/resolve.h"
+#include "doctor/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { HTTPS_PORT = 443 };
+
+void api_names_init(struct api_names *names, const struct aws_session *s,
+                    const enum aws_service *services, size_t n_services)
+{
+    char hosts[AWS_MAX_HOSTS][AWS_HOST_BYTES];
+    memset(names, 0, sizeof *names);
+    names->n = aws_session_hosts(s, services, n_services, hosts);
+    for (size_t i = 0; i < names->n; i++)
+        memcpy(names->v[i].host, hosts[i], sizeof hosts[i]);
+}
+
+static void add_addrs(struct api_name *name, const struct addr *addrs, size_t n)
+{
+    for (size_t i = 0; i < n && name->n_addrs < AWS_MAX_ADDRS; i++)
+        name->addrs[name->n_addrs++] = addrs[i];
+}
+
+void api_names_by_probes(struct api_names *names, struct fact_book *book)
+{
+    struct str hosts[PROBE_MAX_NAMES];
+    struct probe_addresses found[PROBE_MAX_NAMES] = { 0 };
+    unsigned n = 0;
+    for (; n < names->n && n < PROBE_MAX_NAMES; n++)
+        hosts[n] = str_from_c(names->v[n].host);
+    if (n == 0)
+        return;
+    probe_resolve(book, hosts, n, found);
+    for (unsigned i = 0; i < n; i++)
+        add_addrs(&names->v[i], found[i].v, found[i].n);
+}
+
+/* All names at once, on a loop of their own. */
+struct engine_run {
+    struct io_loop loop;
+    size_t n_pending;
+    struct dns_resolve resolves[AWS_MAX_HOSTS];
+};
+
+static void on_resolved(struct dns_resolve *r)
+{
+    struct engine_run *run = r->owner;
+    if (--run->n_pending == 0)
+        io_loop_stop(&run->loop);
+}
+
+static void resolve_all(struct engine_run *run, struct dns_engine *engine, struct api_names *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct dns_resolve *r = &run->resolves[i];
+        r->owner = run;
+        r->on_done = on_resolved;
+        run->n_pending++;
+        dns_resolve_start(r, engine, str_from_c(names->v[i].host), HTTPS_PORT, DNS_POLICY_S3);
+    }
+    if (names->n > 0)
+        io_loop_run(&run->loop);
+    for (size_t i = 0; i < names->n; i++) {
+        add_addrs(&names->v[i], run->resolves[i].addrs, run->resolves[i].n_addrs);
+        dns_resolve_cancel(&run->resolves[i]);
+    }
+}
+
+bool api_names_by_engine(struct api_names *names, const struct conf *conf, struct fault *f)
+{
+    struct engine_run *run = calloc(1, sizeof *run);
+    if (run == NULL || !io_loop_init(&run->loop)) {
+        free(run);
+        return fault_set(f, FAULT_SYSTEM, "start", "no event loop");
+    }
+    struct dns_shared *shared = dns_shared_new(conf, f);
+    struct dns_engine *engine = shared != NULL ? dns_engine_new(&run->loop, shared, f) : NULL;
+    if (engine != NULL)
+        resolve_all(run, engine, names);
+    dns_engine_free(engine);
+    io_loop_done(&run->loop);
+    if (shared != NULL)
+        dns_shared_free(shared);
+    free(run);
+    return engine != NULL;
+}
+
+bool api_names_find(void *arg, struct str host, struct addr *out, size_t *n, struct fault *f)
+{
+    const struct api_names *names = arg;
+    for (size_t i = 0; i < names->n; i++) {
+        const struct api_name *name = &names->v[i];
+        if (!str_eq_nocase(str_from_c(name->host), host) || name->n_addrs == 0)
+            continue;
+        *n = *n < name->n_addrs ? *n : name->n_addrs;
+        memcpy(out, name->addrs, *n * sizeof *out);
+        return true;
+    }
+    return fault_set(f, FAULT_DNS_FAILED, "resolve", "no DNS server gave an address of %.*s",
+                     STR_ARG(str_first(host, AWS_HOST_BYTES)));
+}
