@@ -6,6 +6,7 @@
 #include "doctor/gather.h"
 #include "doctor/log_facts.h"
 #include "doctor/probe.h"
+#include "io/loop.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -180,7 +180,8 @@ static void put_log(struct output *o, const struct fact_log *log)
     struct table t;
     if (log->groups.n == 0 || !table_init(&t))
         return;
-    output_line(o, STYLE_PLAIN, "\n  %.*s: %lld lines, %lld of them tell something",
+    put(o, "\n");
+    output_line(o, STYLE_PLAIN, "  %.*s: %lld lines read, %lld of them say something",
                 STR_ARG(log->source), (long long)log->lines, (long long)log->recognised);
     for (size_t i = 0; i < log->groups.n && i < 20; i++) {
         const struct fact_log_group *g = &log->groups.v[i];

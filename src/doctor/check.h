@@ -19,7 +19,8 @@ void check_connections(struct diagnosis *d);
 void check_registry(struct diagnosis *d);
 /* PS5001-PS5003. */
 void check_task(struct diagnosis *d);
-/* What a log hints at: evidence beside findings of the probes, findings where nothing was probed. */
+/* What a log hints at: evidence beside findings of the probes, findings where nothing was probed.
+ */
 void check_log(struct diagnosis *d);
 /* PS6001, after all others. */
 void check_access(struct diagnosis *d);

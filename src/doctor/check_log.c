@@ -8,12 +8,13 @@
 static void put_group(struct diagnosis *d, struct finding *f, const struct fact_log_group *g)
 {
     struct str name = g->name.n > 0 ? g->name : STR("a name that the line does not tell");
+    const char *lines = g->count == 1 ? "line" : "lines";
     if (g->first.n > 0)
-        finding_evidence(d, f, "log: %lld times, %.*s to %.*s, %.*s: %.*s", (long long)g->count,
+        finding_evidence(d, f, "log: %lld %s, %.*s to %.*s, %.*s: %.*s", (long long)g->count, lines,
                          STR_ARG(g->first), STR_ARG(g->last), STR_ARG(name), STR_ARG(g->meaning));
     else
-        finding_evidence(d, f, "log: %lld times, %.*s: %.*s", (long long)g->count, STR_ARG(name),
-                         STR_ARG(g->meaning));
+        finding_evidence(d, f, "log: %lld %s, %.*s: %.*s", (long long)g->count, lines,
+                         STR_ARG(name), STR_ARG(g->meaning));
     if (g->server.n > 0)
         finding_evidence(d, f, "log: the server was %.*s", STR_ARG(g->server));
 }
@@ -52,7 +53,8 @@ static void suspect(struct diagnosis *d, const struct fact_log_group *g)
     put_other_hints(d, f, g);
     if (!is_new)
         return;
-    finding_fix(d, f, "Ask the servers themselves: run `penstock doctor` in the task, or with --vpc");
+    finding_fix(d, f,
+                "Ask the servers themselves: run `penstock doctor` in the task, or with --vpc");
     finding_fix(d, f, "penstock explain %s", finding_row(code)->code);
     finding_note(d, f, "this is what a log hints at; nothing was probed");
 }

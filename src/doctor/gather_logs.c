@@ -1,4 +1,5 @@
 #include "doctor/gather_impl.h"
+#include "doctor/log_report.h"
 
 static void on_events(struct gather *g, const struct aws_reply *page, void *arg)
 {
