@@ -60,6 +60,12 @@ static inline void server_one(struct http_server *s, int peer)
         buf_append(&in, str_of(chunk, (size_t)n));
     }
     s->answer(s, buf_str(&in), &out);
+    pthread_mutex_lock(&s->lock); /* counted before the client can know the answer */
+    if (s->n < SERVER_MAX_REQUESTS)
+        s->requests[s->n++] = in;
+    else
+        buf_done(&in);
+    pthread_mutex_unlock(&s->lock);
     for (size_t at = 0; at < out.n;) {
         ssize_t n = send(peer, out.p + at, out.n - at, MSG_NOSIGNAL);
         if (n <= 0)
@@ -67,12 +73,6 @@ static inline void server_one(struct http_server *s, int peer)
         at += (size_t)n;
     }
     buf_done(&out);
-    pthread_mutex_lock(&s->lock);
-    if (s->n < SERVER_MAX_REQUESTS)
-        s->requests[s->n++] = in;
-    else
-        buf_done(&in);
-    pthread_mutex_unlock(&s->lock);
 }
 
 static inline void *server_main(void *arg)
