@@ -5,10 +5,16 @@
  */
 #include "doctor/diagnosis.h"
 
-/* PS1001-PS1006, PS1016, PS1017, PS1019, PS1020: what servers answered. */
+/* PS1001-PS1005, PS1020: what the listed servers say of the names that are needed. */
 void check_answers(struct diagnosis *d);
-/* PS1007-PS1015, PS1018, PS1021: which servers are listed, and how they are reached. */
+/* PS1006: whether they agree, with each other and with Amazon's. */
+void check_views(struct diagnosis *d);
+/* PS1016, PS1017, PS1019: packets that get lost, and answers that take long. */
+void check_loss(struct diagnosis *d);
+/* PS1007-PS1010, PS1015, PS1018, PS1021: which servers are listed. */
 void check_servers(struct diagnosis *d);
+/* PS1011-PS1014: how they are reached. */
+void check_transport(struct diagnosis *d);
 /* PS2001-PS2010: what Amazon's resolver is told. */
 void check_amazon_dns(struct diagnosis *d);
 /* PS3001-PS3004, PS3012, PS3014-PS3016: which way leads to S3. */

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 static void (*const checks[])(struct diagnosis *d) = {
-    check_answers,  check_servers, check_amazon_dns, check_way,    check_connections,
-    check_registry, check_task,    check_log,        check_access,
+    check_answers,   check_views,      check_loss, check_servers,
+    check_transport, check_amazon_dns, check_way,  check_connections,
+    check_registry,  check_task,       check_log,  check_access,
 };
 
 void diagnose(const struct fact_facts *facts, struct diagnosis *d)

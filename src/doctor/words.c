@@ -1,0 +1,191 @@
+#include "doctor/words.h"
+
+#include "doctor/answer.h"
+
+static void words_time(int64_t us, struct buf *out)
+{
+    if (us < 0)
+        return;
+    if (us < 950)
+        buf_printf(out, " in 0.%d ms", us < 100 ? 1 : (int)((us + 50) / 100));
+    else
+        buf_printf(out, " in %lld ms", (long long)(us / 1000 + (us % 1000 >= 500)));
+}
+
+void words_outcome(const struct fact_question *q, struct buf *out)
+{
+    bool is_reply = answer_replies(q) > 0;
+    view_answer_text(q, out);
+    if (is_reply)
+        words_time(q->time_us, out);
+    if (answer_tries(q) > 1)
+        buf_printf(out, " (%lld of %lld tries)",
+                   (long long)(is_reply ? answer_replies(q) : answer_tries(q)),
+                   (long long)answer_tries(q));
+}
+
+void words_question(const struct fact_question *q, struct buf *out)
+{
+    buf_printf(out, "%.*s: ", STR_ARG(q->server));
+    words_outcome(q, out);
+    buf_printf(out, " for %.*s", STR_ARG(q->name));
+    if (view_is(q->type, "AAAA"))
+        buf_append(out, STR(" (AAAA)"));
+}
+
+void words_beside(const struct fact_question *other, struct buf *out)
+{
+    if (other == NULL)
+        return;
+    buf_printf(out, "; %.*s: ", STR_ARG(other->server));
+    words_outcome(other, out);
+}
+
+void words_list(const struct fact_texts *texts, struct buf *out)
+{
+    for (size_t i = 0; i < texts->n; i++)
+        buf_printf(out, "%s%.*s", i > 0 ? ", " : "", STR_ARG(texts->v[i]));
+}
+
+void words_server(const struct fact_server *s, struct buf *out)
+{
+    bool is_settings = view_is(s->source, "settings");
+    const char *whose = s->is_amazon == FACT_YES ? "Amazon's DNS server, " : "";
+    if (s->place < 1)
+        buf_printf(out, "%sDNS server %.*s", *whose ? "Amazon's " : "", STR_ARG(s->address));
+    else if (s->place == 1)
+        buf_printf(out, "%s%s%s", whose,
+                   is_settings ? "the first DNS server of penstock's settings"
+                   : *whose    ? "your first"
+                               : "your first DNS server",
+                   *whose ? "," : "");
+    else
+        buf_printf(out, "%s%s %lld of %s%s", whose, *whose ? "number" : "DNS server",
+                   (long long)s->place, is_settings ? "penstock's settings" : "resolv.conf",
+                   *whose ? "," : "");
+}
+
+struct str words_vpc(const struct fact_facts *f)
+{
+    if (f->vpc.id.n > 0)
+        return f->vpc.id;
+    if (f->surroundings.vpc_id.n > 0)
+        return f->surroundings.vpc_id;
+    return f->task.vpc_id.n > 0 ? f->task.vpc_id : STR("VPC");
+}
+
+const struct fact_texts *words_dhcp_option(const struct fact_facts *f, const char *key)
+{
+    for (size_t i = 0; i < f->dhcp.options.n; i++)
+        if (view_is(f->dhcp.options.v[i].key, key))
+            return &f->dhcp.options.v[i].values;
+    return NULL;
+}
+
+bool words_is_amazon(const struct fact_facts *f, struct str server)
+{
+    return str_eq_nocase(server, STR("AmazonProvidedDNS")) || view_is_amazon(f, server);
+}
+
+bool words_dhcp_is_right(const struct fact_facts *f)
+{
+    const struct fact_texts *servers = words_dhcp_option(f, "domain-name-servers");
+    if (servers == NULL || servers->n == 0)
+        return false;
+    for (size_t i = 0; i < servers->n; i++)
+        if (!words_is_amazon(f, servers->v[i]))
+            return false;
+    return true;
+}
+
+static bool is_in_aws(const struct fact_facts *f)
+{
+    return f->surroundings.on_ecs == FACT_YES || f->surroundings.link_local_allowed == FACT_YES ||
+           view_amazon(f) != NULL || f->vpc.id.n > 0 || f->surroundings.vpc_id.n > 0;
+}
+
+void words_fix_tasks(struct diagnosis *d, struct finding *to)
+{
+    const struct fact_facts *f = d->facts;
+    struct str cluster =
+        f->surroundings.cluster.n > 0 ? f->surroundings.cluster : f->metadata.cluster;
+    if (!is_in_aws(f))
+        return;
+    if (cluster.n == 0)
+        cluster = STR("CLUSTER");
+    struct str service = f->task.service.n > 0 ? f->task.service : STR("SERVICE");
+    finding_fix(d, to,
+                "aws ecs update-service --cluster %.*s --service %.*s --force-new-deployment",
+                STR_ARG(cluster), STR_ARG(service));
+}
+
+void words_fix_dhcp(struct diagnosis *d, struct finding *to)
+{
+    const struct fact_facts *f = d->facts;
+    if (!is_in_aws(f)) {
+        finding_fix(d, to,
+                    "Let this server pass AWS's public names on to the internet's DNS, or ask "
+                    "another one; penstock takes its servers from PENSTOCK_DNS_SERVERS where that "
+                    "is set.");
+        return;
+    }
+    if (words_dhcp_is_right(f)) {
+        finding_fix(d, to,
+                    "Start new tasks: the VPC's option set %.*s names Amazon's server alone "
+                    "already, but running tasks keep the servers that they began with.",
+                    STR_ARG(f->dhcp.id));
+        words_fix_tasks(d, to);
+        return;
+    }
+    struct str vpc = words_vpc(f);
+    finding_fix(d, to,
+                "Use AmazonProvidedDNS alone in the VPC's DHCP option set, with an outbound "
+                "Resolver rule for each corporate zone; then start new tasks, since running ones "
+                "keep their servers.");
+    finding_fix(d, to, "penstock fix dhcp --vpc %.*s", STR_ARG(vpc));
+    words_fix_tasks(d, to);
+}
+
+void words_fix_forwarding(struct diagnosis *d, struct finding *to)
+{
+    const struct fact_facts *f = d->facts;
+    if (!is_in_aws(f) || words_dhcp_is_right(f))
+        return;
+    struct buf ips;
+    buf_init(&ips, WORDS_BYTES);
+    for (size_t i = 0; i < f->resolver_endpoints.n; i++) {
+        const struct fact_resolver_endpoint *e = &f->resolver_endpoints.v[i];
+        if (!view_is(e->direction, "INBOUND"))
+            continue;
+        for (size_t k = 0; k < e->addresses.n; k++)
+            buf_printf(&ips, "%s%.*s", ips.n > 0 ? "," : "", STR_ARG(e->addresses.v[k]));
+    }
+    finding_fix(d, to,
+                "Where the option set cannot be changed: let that server forward AWS's names to a "
+                "Resolver inbound endpoint of the VPC (never to VPC+2).");
+    finding_fix(d, to, "penstock forwarding --for bind --to %.*s",
+                STR_ARG(ips.n > 0 ? buf_str(&ips) : STR("INBOUND-IP")));
+    buf_done(&ips);
+}
+
+void words_note_proxy(struct diagnosis *d, struct finding *to, struct str server)
+{
+    const struct fact_proxy *p = &d->facts->proxy;
+    if (p->running != FACT_YES)
+        return;
+    if (p->resolves == FACT_NO) {
+        finding_note(d, to, "this proxy is affected: it has no answer for the S3 name now");
+        return;
+    }
+    if (p->resolves != FACT_YES || p->used.n == 0 || str_eq(p->used, server))
+        return;
+    if (p->since_s > 0)
+        finding_note(d, to,
+                     "this proxy is not affected: it asks %.*s for these names by itself (since "
+                     "%02d:%02d:%02d)",
+                     STR_ARG(p->used), (int)(p->since_s / 3600 % 24), (int)(p->since_s / 60 % 60),
+                     (int)(p->since_s % 60));
+    else
+        finding_note(d, to, "this proxy is not affected: it asks %.*s for these names by itself",
+                     STR_ARG(p->used));
+}
