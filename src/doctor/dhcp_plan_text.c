@@ -289,11 +289,11 @@ static void show_notes(const struct dhcp_plan *plan, struct buf *out)
 static void show_tasks(const struct dhcp_state *s, struct buf *out)
 {
     buf_printf(out,
-               "tasks that run keep their old servers for good: %zu services get a new "
-               "deployment",
+               "tasks that run keep their old servers for good; services that get a new "
+               "deployment: %zu",
                s->n_services);
     if (s->n_lone_tasks > 0)
-        buf_printf(out, ", and %zu tasks without a service must be started anew by you",
+        buf_printf(out, "; tasks without a service, to be started anew by you: %zu",
                    s->n_lone_tasks);
     buf_append(out,
                STR("\nEC2 instances take it over when their lease is renewed, within hours\n"));
@@ -315,6 +315,6 @@ void dhcp_plan_write(const struct dhcp_state *state, const struct dhcp_plan *pla
     show_tasks(state, out);
     buf_append(out, STR("\nthe commands:\n"));
     dhcp_plan_write_commands(state, plan, out);
-    buf_append(out, STR("\nto take it back:\n"));
+    buf_append(out, STR("\nto take it back (Resolver rules may stay, they do no harm):\n"));
     dhcp_plan_write_rollback(state, plan, STR(""), out);
 }

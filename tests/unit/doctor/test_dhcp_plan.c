@@ -445,9 +445,11 @@ static void the_text_tells_all(void **state)
         "1 of the corporate ones do not fit",
         "    corp.example\n",
         "there is no outbound endpoint",
-        "2 services get a new deployment, and 3 tasks without a service",
+        "services that get a new deployment: 2; tasks without a service, to be started anew by "
+        "you: 3",
         "\nthe commands:\noutbound=$(aws route53resolver",
-        "\nto take it back:\naws ec2 associate-dhcp-options",
+        "\nto take it back (Resolver rules may stay, they do no harm):\naws ec2 "
+        "associate-dhcp-options",
     };
     struct dhcp_state s = state_of(
         "domain-name=corp.example;domain-name-servers=10.1.0.53,10.1.0.54,10.1.0.55,10.1.0.56");
