@@ -1,5 +1,6 @@
 #include "doctor/dhcp_plan.h"
 
+#include "codec/dns_name.h"
 #include "codec/s3_host.h"
 
 #include <arpa/inet.h>
@@ -125,18 +126,14 @@ static bool is_amazon_domain(const char *name)
            str_ends(s, STR(".compute.internal"));
 }
 
+/* A rule is one for the names below its zone too; one for the root takes all. */
 static bool has_rule(const struct dhcp_state *s, const char *zone)
 {
-    struct str name = str_from_c(zone);
-    for (size_t i = 0; i < s->forwarded.n; i++) {
-        struct str over = s->forwarded.v[i];
-        if (str_ends(over, STR(".")))
-            over.n--;
-        /* A rule for a zone is one for the names below it; one for the root is none of ours. */
-        if (over.n > 0 && str_ends_nocase(name, over) &&
-            (name.n == over.n || name.p[name.n - over.n - 1] == '.'))
+    struct dns_name name, over;
+    for (size_t i = 0; i < s->forwarded.n; i++)
+        if (dns_name_parse(str_from_c(zone), &name) && dns_name_parse(s->forwarded.v[i], &over) &&
+            dns_name_is_in(&name, &over))
             return true;
-    }
     return false;
 }
 

@@ -254,6 +254,30 @@ static void corporate_zones(void **state)
     }
 }
 
+static void rules_that_are_there(void **state)
+{
+    static const struct {
+        const char *rule;
+        bool covers; /* corp.example */
+    } rows[] = {
+        { "corp.example", true },      { "CORP.example.", true },
+        { "example", true },           { ".", true },
+        { "rp.example", false },       { "a.corp.example", false },
+        { "orp.example.", false },     { "", false },
+        { "corp.example.com", false },
+    };
+    for (size_t i = 0; i < N(rows); i++) {
+        struct str rule = str_from_c(rows[i].rule);
+        struct dhcp_state s = state_of("domain-name=corp.example;domain-name-servers=10.1.0.53");
+        struct dhcp_plan plan;
+        s.forwarded = (struct dhcp_strs){ 1, &rule };
+        dhcp_plan_make(&s, DHCP_AMAZON_ALONE, &plan);
+        if (plan.zones[0].is_forwarded != rows[i].covers)
+            fail_msg("%s", rows[i].rule);
+        assert_int_equal(writes(&s, &plan, "create-resolver-rule"), !rows[i].covers);
+    }
+}
+
 /* Runs the commands in sh, with an aws that writes down its arguments and gives an ID; it fails at
  * the n-th call. What it wrote goes to *log. */
 static int run(const struct buf *commands, unsigned fails_at, struct buf *log)
@@ -317,7 +341,7 @@ static void ran_done(struct ran *r)
 
 static void the_commands_do_it_in_order(void **state)
 {
-    static const struct str forwarded[] = { { "lab.corp.example", 16 }, { ".", 1 } };
+    static const struct str forwarded[] = { { "lab.corp.example", 16 }, { "", 0 } };
     struct dhcp_state s =
         state_of("domain-name=corp.example b.lab.corp.example;domain-name-servers=10.1.0.53,"
                  "fd12::53");
@@ -476,6 +500,7 @@ int main(void)
         cmocka_unit_test(what_no_plan_is_made_of),
         cmocka_unit_test(options_have_maxima),
         cmocka_unit_test(corporate_zones),
+        cmocka_unit_test(rules_that_are_there),
         cmocka_unit_test(the_commands_do_it_in_order),
         cmocka_unit_test(no_step_after_one_that_failed),
         cmocka_unit_test(the_rollback_takes_it_back),
