@@ -156,6 +156,8 @@ def test_a_server_that_validates_and_drops_private_addresses(world, corporate, k
     reply = ask(server, "www.example.org", edns=0, want_dnssec=True)
     assert reply.flags & dns.flags.AD, reply  # it does validate
     assert addresses(ask(server, "trap.example.org")) == []  # and it does drop
+    # The proof that it caches now says that there is nothing behind the last name of the root, "stk" neither.
+    assert rcode(ask(server, "zzz", edns=0, want_dnssec=True)) == "NXDOMAIN"
     all_resolve(server)
 
 
