@@ -156,27 +156,36 @@ class Account:
         gateway = self.ec2.create_nat_gateway(SubnetId=self.subnet, AllocationId=allocation)["NatGateway"]["NatGatewayId"]
         self.ec2.create_route(RouteTableId=self.table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=gateway)
 
-    def _cluster(self, **container):
+    def _cluster(self):
+        """The proxy's task and the registry's."""
         self.ecs.create_cluster(clusterName=STACK)
-        self.define(**container)
+        self.define("registry")
+        self.run("10.0.4.10")
+        self.define()
         self.run()
+        self.exec_command()
 
-    def define(self, **container):
-        """A revision of the proxy's task definition; fields of its container by keyword."""
+    def define(self, family="s3-proxy", **container):
+        """A revision of a task definition, of the proxy's where no other is named; fields of its container by keyword."""
         made = self.ecs.register_task_definition(
-            family="s3-proxy", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+            family=family, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
             taskRoleArn="arn:aws:iam::123456789012:role/task", executionRoleArn="arn:aws:iam::123456789012:role/execution",
-            containerDefinitions=[{"name": "s3-proxy", "image": "penstock:lab", "memory": 512, "essential": True, **container}])
+            containerDefinitions=[{"name": family, "image": "penstock:lab", "memory": 512, "essential": True, **container}])
         self.definition = made["taskDefinition"]["taskDefinitionArn"]
 
     def run(self, ip="10.0.1.20"):
-        """Runs the proxy's task and remembers it: task (ARN), eni, mac."""
+        """Runs a task and remembers it: task (ARN), eni, mac."""
         self.place(ip)
         made = self.ecs.run_task(
             cluster=STACK, taskDefinition=self.definition, launchType="FARGATE", networkConfiguration={
                 "awsvpcConfiguration": {"subnets": [self.subnet], "securityGroups": [self.group]}})["tasks"][0]
         details = {d["name"]: d["value"] for d in made["attachments"][0]["details"]}
         self.task, self.eni, self.mac = made["taskArn"], details["networkInterfaceId"], details["macAddress"]
+
+    def run_defined(self, **container):
+        """The proxy's task anew, from a definition with these fields."""
+        self.define(**container)
+        self.run()
 
     def stop(self, reason):
         self.ecs.stop_task(cluster=STACK, task=self.task, reason=reason)

@@ -2,8 +2,8 @@
 
 moto has no DNS Firewall (ListFirewallRuleGroupAssociations, ListFirewallRules, ListFirewallDomains, ListFirewallConfigs,
 GetFirewallConfig): those are answered here, from `firewall`. DescribeTasks has neither enableExecuteCommand nor the
-containers' managedAgents, DescribeVpcEndpoints no dnsOptions: those are put into moto's answers, from `exec_command`
-and `inbound_only`. Everything else is moto's own."""
+containers' managedAgents, DescribeVpcEndpoints no dnsOptions, and a Resolver endpoint is always OPERATIONAL: those are
+put into moto's answers, from `exec_command`, `inbound_only` and `endpoint_status`. Everything else is moto's own."""
 
 import http.client
 import json
@@ -26,12 +26,14 @@ class Front(labhttp.Server):
         super().__init__(host, "", port, context)
 
     def reset(self):
-        """actions: what was asked, in order; errors: (action, status, body). firewall: {"associations", "rules", "domains", "config"}; exec_command: fields of tasks and of their
-        containers, or None; inbound_only: endpoint -> its privateDnsOnlyForInboundResolverEndpoint."""
-        self.state.update(actions=[], errors=[], firewall={}, exec_command=None, inbound_only={})
+        """actions: what was asked, in order; errors: (action, status, body). firewall: {"associations", "rules",
+        "domains", "config"}; exec_command: fields of tasks and of their containers, or None;
+        inbound_only: endpoint -> its privateDnsOnlyForInboundResolverEndpoint; endpoint_status: (status, message) of Resolver endpoints."""
+        self.state.update(actions=[], errors=[], firewall={}, exec_command=None, inbound_only={}, endpoint_status=None)
 
     def __getattr__(self, name):
-        if name in ("actions", "errors", "firewall", "exec_command", "inbound_only"):
+        if name in ("actions", "errors", "firewall", "exec_command", "inbound_only",
+                    "endpoint_status"):
             return self.state[name]
         raise AttributeError(name)
 
@@ -100,6 +102,11 @@ class Front(labhttp.Server):
                 task.update(self.exec_command.get("task", {}))
                 for container in task["containers"]:
                     container.update(self.exec_command.get("container", {}))
+            return json.dumps(found).encode()
+        if action == "ListResolverEndpoints" and self.endpoint_status:
+            found = json.loads(body)
+            for endpoint in found["ResolverEndpoints"]:
+                endpoint["Status"], endpoint["StatusMessage"] = self.endpoint_status
             return json.dumps(found).encode()
         if action == "DescribeVpcEndpoints":
             for endpoint, only in self.inbound_only.items():

@@ -4,13 +4,13 @@ healthy until a scenario breaks it. heal() puts everything back.
 
 Name servers, and what stands there:
     AMAZON, AMAZON6, PLUS2, INBOUND   unbound: .253, fd00:ec2::253, the VPC's address plus two, an inbound endpoint
-    CORP, CORP2                       unbound, the company's; it forwards AWS names and the stack's to INBOUND
+    CORP (CORP6, MORE), CORP2         unbound, the company's; they forward AWS names and the stack's to INBOUND
     REFUSING, FAILING                 BIND that refuses what it does not have, or answers it with SERVFAIL
     SINKHOLE                          dnsmasq with a block list
     SLOW                              a relay before CORP that takes more than a second
     SCRIPTED                          lab/dns.py, for what no server does (REFUSED without its question)
     INTERNET                          unbound with public answers alone
-    NOBODY                            an address where nothing is"""
+    NO_ROUTE, NO_ROUTE6               addresses to which the task has no route"""
 
 import contextlib
 import json
@@ -29,16 +29,16 @@ from lab.vpc_dns import RefusingBind, Relay, Resolver, SinkholeDnsmasq
 
 TASK, TASK6, OLD_TASK = "10.0.1.20", "fd00:1::20", "10.0.1.19"
 AMAZON, AMAZON6, PLUS2, INBOUND = "169.254.169.253", "fd00:ec2::253", "10.0.0.2", "10.0.1.253"
-CORP, CORP2 = "10.9.0.53", "10.9.0.54"
+CORP, CORP2, MORE = "10.9.0.53", "10.9.0.54", ("10.9.0.55", "10.9.0.56")
 REFUSING, FAILING, SINKHOLE, SLOW, SCRIPTED = "10.9.0.60", "10.9.0.61", "10.9.0.62", "10.9.0.63", "10.9.0.64"
 CORP6 = "fd00:9::53"
-NOBODY, NO_ROUTE = "10.9.0.99", "10.66.0.53"
+NO_ROUTE, NO_ROUTE6 = "10.66.0.53", "fd00:66::53"
 INTERNET = "9.9.9.9"
 S3_PUBLIC, S3_PRIVATE, S3_HUB, S3_DUAL6, S3_NAT64 = (
     "52.218.104.10", "10.0.3.10", "10.200.3.10", "2a05:d050:8000::10", "64:ff9b::34da:680a")
 OTHER_REGION = "52.216.10.10"  # s3.us-east-1
 APIS = "10.0.7.10"
-REGISTRY = "10.0.4.10"
+REGISTRY, REGISTRY6 = "10.0.4.10", "fd00:4::10"
 SERVICES = ("logs", "api.ecr", "dkr.ecr", "secretsmanager", "ssmmessages", "ecs", "ecs-a", "ecs-t", "sts", "kms", "ec2",
             "servicediscovery", "data-servicediscovery", "route53resolver", "monitoring")
 S3_NAME = f"s3.{REGION}.amazonaws.com"
@@ -75,12 +75,12 @@ class Vpc:
         self.task = n.host("task", TASK + "/16", OLD_TASK + "/16", TASK6 + "/64")
         self.task6 = n.host("task6", "fd00:1::26/64")
         self.amazon_host = n.host("amazon", AMAZON + "/16", PLUS2 + "/16", INBOUND + "/16", AMAZON6 + "/64")
-        self.corp_host = n.host("corp", *(a + "/16" for a in (CORP, CORP2)), CORP6 + "/64")
+        self.corp_host = n.host("corp", *(a + "/16" for a in (CORP, CORP2, *MORE)), CORP6 + "/64")
         self.odd_host = n.host("odd", *(a + "/16" for a in (REFUSING, FAILING, SINKHOLE, SLOW, SCRIPTED)))
         self.internet_host = n.host("internet", INTERNET + "/32")
         self.s3_host = n.host("s3", *(a + "/32" for a in (S3_PUBLIC, S3_PRIVATE, S3_HUB, OTHER_REGION)),
                               S3_DUAL6 + "/128", S3_NAT64 + "/128")
-        self.registry_host = n.host("registry", REGISTRY + "/16")
+        self.registry_host = n.host("registry", REGISTRY + "/16", REGISTRY6 + "/64")
         # The instance metadata service is there, and refuses: a task on Fargate has none.
         self.metadata_host = n.host("metadata", ecs_metadata.ADDRESS + "/16", "169.254.169.254/16")
         self.apis_host = n.host("apis", APIS + "/16")
@@ -88,6 +88,7 @@ class Vpc:
         for host in n.hosts.values():
             host.run("ip", "-6", "route", "add", "default", "dev", "eth0")
         self.task.run("ip", "route", "add", "unreachable", "10.66.0.0/16")
+        self.task.run("ip", "-6", "route", "add", "unreachable", "fd00:66::/32")
         self._servers()
         self.heal()
 
@@ -116,15 +117,15 @@ class Vpc:
         self.account = Account(self.apis_host, self.folder, self.ca.context("apis", services))
         self.amazon = Resolver(self.amazon_host, self.folder, [AMAZON, AMAZON6, PLUS2])
         self.inbound = Resolver(self.amazon_host, self.folder, [INBOUND], 1)
-        self.corp = Resolver(self.corp_host, self.folder, [CORP, CORP6])
+        self.corp = Resolver(self.corp_host, self.folder, [CORP, CORP6, *MORE])
         self.corp2 = Resolver(self.corp_host, self.folder, [CORP2], 1)
         self.internet = Resolver(self.internet_host, self.folder, [INTERNET])
         self.bind = RefusingBind(self.odd_host, self.folder, REFUSING, FAILING, "corp.test", (*AWS_ZONES, "stk"))
-        self.dnsmasq = SinkholeDnsmasq(self.odd_host, self.folder, SINKHOLE, ["amazonaws.com"])
+        self.dnsmasq = SinkholeDnsmasq(self.odd_host, self.folder, SINKHOLE, ["amazonaws.com"], INBOUND)
         self.slow = Relay(self.odd_host, SLOW, CORP, 1.2)
         self.scripted = Scripted(self.odd_host, SCRIPTED)
         self.s3 = S3Stub(self.s3_host, contexts, REGION, BUCKETS)
-        self.registry = Registry(self.registry_host, "")
+        self.registry = Registry(self.registry_host, "::")
         self.metadata = ecs_metadata.Metadata(self.metadata_host)
         self.account.wait()
         self.internet.say(public_names())

@@ -126,16 +126,16 @@ class RefusingBind(Server):
 
 
 class SinkholeDnsmasq(Server):
-    """dnsmasq with a block list: blocked names have the address 0.0.0.0."""
+    """dnsmasq with a block list: blocked names have the address 0.0.0.0. It forwards the others."""
 
-    def __init__(self, host, folder, ip, blocked):
-        self.blocked = blocked
+    def __init__(self, host, folder, ip, blocked, to):
+        self.blocked, self.to = blocked, to
         super().__init__(host, folder, ip, "dnsmasq", blocked[0])
 
     def command(self):
         return ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=",
                 "--group=", "--pid-file=", "--log-facility=-", "--bind-interfaces", f"--listen-address={self.ip}",
-                "--no-poll", *(f"--address=/{zone}/0.0.0.0" for zone in self.blocked)]
+                "--no-poll", f"--server={self.to}", *(f"--address=/{zone}/0.0.0.0" for zone in self.blocked)]
 
 
 class Relay:
