@@ -1,10 +1,13 @@
 """penstock explain: the pages of docs/findings as the program prints them, and what stands in them."""
 
+import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 
+import jmespath
 import pytest
 
 from conftest import ROOT
@@ -198,3 +201,56 @@ def test_settings_that_are_named_exist():
     for code in CODES:
         for name in re.findall(r"\b(?:PENSTOCK|INTERNAL)_[A-Z0-9_]+", page(code)):
             assert re.search(rf"\b{name}\b", out), (code, name)
+
+
+def aws_commands(text):
+    """Each `aws` command of a page as its words; one inside $( ) apart from the one around it."""
+    text = "\n".join(line[4:] for line in re.sub(r"\\\n\s*", "", text).split("\n") if line.startswith("    "))
+    inner = re.findall(r"\$\((aws [^)]*)\)", text)
+    text = re.sub(r"\$\(date [^)]*\)", "2026-01-01T00:00:00Z", text)
+    text = re.sub(r"\$\([^)]*\)", "VALUE", text)
+    for start in [m.start(1) for m in re.finditer(r"^\s*(aws )", text, re.M)]:
+        lines = text[start:].split("\n")
+        for n in range(1, len(lines) + 1):
+            try:
+                words = shlex.split("\n".join(lines[:n]), comments=True)
+            except ValueError:  # a quote is still open
+                continue
+            yield words[1:words.index("|")] if "|" in words else words[1:]
+            break
+    yield from (shlex.split(command)[1:] for command in inner)
+
+
+def test_commands_of_aws_are_taken(monkeypatch, capsys):
+    """The AWS CLI reads them and the service's model checks them; nothing is sent."""
+    from awscli.clidriver import CLIOperationCaller, create_clidriver
+    from botocore.utils import ArgumentGenerator
+    from botocore.validate import ParamValidator
+    called = []
+
+    def invoke(self, service, operation, parameters, options):
+        model = self._session.get_service_model(service).operation_model(operation)
+        for token in model.idempotent_members:  # the CLI makes one up
+            parameters.setdefault(token, "token")
+        report = ParamValidator().validate(parameters, model.input_shape)
+        assert not report.has_errors(), report.generate_report()
+        called.append(model)
+        return 0
+
+    monkeypatch.setattr(CLIOperationCaller, "invoke", invoke)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    for code in CODES:
+        for words in aws_commands(page(code)):
+            # The CLI's own, made of several calls.
+            if words[0] in ("s3", "configure") or words[:2] in (["logs", "tail"], ["ecs", "wait"],
+                                                                ["ecs", "execute-command"]):
+                continue
+            query = words[words.index("--query") + 1] if "--query" in words else None
+            n = len(called)
+            # One that has run keeps the arguments of earlier commands.
+            assert create_clidriver().main(words) == 0 and len(called) == n + 1, (code, words, capsys.readouterr().err)
+            if query:
+                answer = ArgumentGenerator(use_member_names=True).generate_skeleton(called[-1].output_shape)
+                assert jmespath.search(query, answer) not in (None, [None]), (code, query, answer)
+    assert len(called) >= 70
