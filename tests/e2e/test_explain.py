@@ -1,5 +1,6 @@
 """penstock explain: the pages of docs/findings as the program prints them, and what stands in them."""
 
+import glob
 import json
 import os
 import pty
@@ -254,3 +255,14 @@ def test_commands_of_aws_are_taken(monkeypatch, capsys):
                 answer = ArgumentGenerator(use_member_names=True).generate_skeleton(called[-1].output_shape)
                 assert jmespath.search(query, answer) not in (None, [None]), (code, query, answer)
     assert len(called) >= 70
+
+
+def test_permissions_are_those_of_the_calls():
+    called = set()
+    for name in glob.glob(os.path.join(ROOT, "src", "doctor", "gather*.c")):
+        with open(name, encoding="utf-8") as f:
+            called |= set(re.findall(r'"((?:Describe|List|Get|Filter)[A-Z][A-Za-z]+)"', f.read()))
+    # Everybody may ask who he is.
+    called -= {"GetCallerIdentity", "GetCallerIdentityResult"}
+    listed = set(re.findall(r"\b(?:ec2|ecs|logs|route53|servicediscovery|route53resolver):([A-Z]\w+)", page("PS6001")))
+    assert called and listed == called
