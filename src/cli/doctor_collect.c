@@ -20,8 +20,6 @@ enum {
     LOG_SINCE_S = 24 * 3600, /* how far back CloudWatch is read */
 };
 
-static const char cloudwatch[] = "cloudwatch:";
-
 struct collect {
     const struct doctor_args *args;
     const struct conf *conf;
@@ -55,7 +53,7 @@ static bool is_inside(const struct doctor_args *a)
 static struct str cloudwatch_group(const struct doctor_args *a)
 {
     struct str log = str_from_c(a->log);
-    return str_starts(log, STR("cloudwatch:")) ? str_from(log, sizeof cloudwatch - 1)
+    return str_starts(log, STR("cloudwatch:")) ? str_from(log, STR("cloudwatch:").n)
                                                : (struct str){ NULL, 0 };
 }
 
