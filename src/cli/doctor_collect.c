@@ -1,8 +1,8 @@
 #include "cli/doctor_collect.h"
 
+#include "cli/aws_access.h"
 #include "cli/cli.h"
 
-#include "doctor/api_names.h"
 #include "doctor/gather.h"
 #include "doctor/log_facts.h"
 #include "doctor/probe.h"
@@ -107,52 +107,33 @@ static bool probe(struct collect *c)
     return false;
 }
 
-static void find_api_names(struct collect *c, const struct aws_session *session,
-                           struct api_names *names)
-{
-    struct fault fault = { .kind = FAULT_NONE };
-    api_names_init(names, session, gather_services, gather_n_services);
-    if (c->is_inside)
-        api_names_by_probes(names, c->book);
-    else
-        api_names_by_engine(names, c->conf, &fault);
-}
-
 static bool ask_aws(struct collect *c)
 {
     const struct doctor_args *a = c->args;
     struct fact_surroundings *s = &c->book->facts.surroundings;
-    struct str region = a->region != NULL ? str_from_c(a->region) : s->region;
-    struct api_names *names = calloc(1, sizeof *names);
-    struct aws_session_options options = {
-        .env = environ,
-        .region = region,
-        .profile = str_from_c(a->profile),
-        .endpoint = str_from_c(a->endpoint_url),
-        .ca_file = c->conf->ca_file,
-        .is_link_local_allowed = c->conf->dns_aws_allowed,
-        .resolve = api_names_find,
-        .resolve_arg = names,
+    struct aws_access access;
+    struct aws_access_options options = {
+        .conf = c->conf,
+        .profile = a->profile,
+        .endpoint_url = a->endpoint_url,
+        .region = a->region != NULL ? str_from_c(a->region) : s->region,
+        .probed = c->is_inside ? c->book : NULL,
         .deadline_us = c->started_us + ALL_MS * 1000ULL,
     };
-    struct aws_session *session = names != NULL ? aws_session_new(&options) : NULL;
-    if (session != NULL) {
-        struct gather_request request = {
-            .session = session,
-            .registry = c->conf->registry.host,
-            .log_name = cloudwatch_group(a),
-            .log = c->log,
-            .log_from_s = (int64_t)time(NULL) - LOG_SINCE_S,
-        };
-        find_api_names(c, session, names);
-        if (s->region.n == 0)
-            s->region = fact_text(c->book, aws_session_region(session, NULL));
-        gather_aws(&request, c->book);
-    }
-    bool has_begun = session != NULL;
-    aws_session_free(session);
-    free(names);
-    return has_begun || failed("memory", strerror(ENOMEM)) == 0;
+    if (!aws_access_open(&access, &options))
+        return failed("memory", strerror(ENOMEM)) == 0;
+    struct gather_request request = {
+        .session = access.session,
+        .registry = c->conf->registry.host,
+        .log_name = cloudwatch_group(a),
+        .log = c->log,
+        .log_from_s = (int64_t)time(NULL) - LOG_SINCE_S,
+    };
+    if (s->region.n == 0)
+        s->region = fact_text(c->book, aws_session_region(access.session, NULL));
+    gather_aws(&request, c->book);
+    aws_access_close(&access);
+    return true;
 }
 
 /* A log that is a file. */

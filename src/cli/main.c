@@ -60,6 +60,22 @@ static const struct cli_command commands[] = {
       "  --markdown  the table of docs/findings/README.md\n"
       "Exit code: 0 printed, 1 no page has the word, 64 wrong arguments or no such code.\n",
       cmd_explain },
+    { "fix",
+      "dhcp --vpc ID [--region R] [--aws-first] [--zone Z]... [--cluster C] [--apply"
+      " [--replace-tasks] [--without-rules]] ...",
+      "propose a DHCP option set with Amazon's DNS server, and how to take it back",
+      "  --vpc ID         whose option set\n"
+      "  --region R       else AWS_REGION, or the profile's\n"
+      "  --profile P      of the AWS configuration files\n"
+      "  --endpoint-url URL   for all AWS APIs\n"
+      "  --aws-first      Amazon's DNS server first, then yours; not Amazon's alone\n"
+      "  --zone Z         a zone that your own servers know; may be given again\n"
+      "  --cluster C      whose services have to be started anew; without: of all clusters\n"
+      "  --apply          do it: nothing is changed without this\n"
+      "  --replace-tasks  with --apply: start new tasks for the services, too\n"
+      "  --without-rules  with --apply: also where no Resolver rule keeps your own zones\n"
+      "Exit code: 0 nothing to do, or shown, or done; 1 it failed, 64 wrong arguments.\n",
+      cmd_fix },
     { "forwarding",
       "--for SERVER --to ADDR[,ADDR]... [--region REGION] [--namespace NAME]... [--zone ZONE]..."
       " [--vpc-cidr CIDR]... [--config FILE]",

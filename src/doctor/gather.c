@@ -126,12 +126,29 @@ static void run_side_by_side(struct gather *g)
             pthread_join(jobs[i].thread, NULL);
 }
 
+static bool begin(struct gather *g, const struct gather_request *r, struct fact_book *book)
+{
+    *g = (struct gather){ .request = r, .book = book, .session = r->session };
+    snprintf(g->vpc_id, sizeof g->vpc_id, "%.*s", STR_ARG(book->facts.surroundings.vpc_id));
+    return gather_identity(g);
+}
+
+bool gather_for_fix(const struct gather_request *r, struct fact_book *book)
+{
+    struct gather g;
+    if (!begin(&g, r, book))
+        return false;
+    gather_vpc(&g);
+    gather_subnets(&g);
+    gather_resolver_rules(&g);
+    gather_services_of_vpc(&g);
+    return true;
+}
+
 void gather_aws(const struct gather_request *r, struct fact_book *book)
 {
-    struct gather g = { .request = r, .book = book, .session = r->session };
-    struct str vpc_id = book->facts.surroundings.vpc_id;
-    snprintf(g.vpc_id, sizeof g.vpc_id, "%.*s", STR_ARG(vpc_id));
-    if (!gather_identity(&g))
+    struct gather g;
+    if (!begin(&g, r, book))
         return;
     gather_ecs(&g);
     if (g.vpc_id[0] == 0)

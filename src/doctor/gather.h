@@ -26,3 +26,10 @@ extern const size_t gather_n_services;
  * credentials only facts.identity is filled.
  */
 void gather_aws(const struct gather_request *r, struct fact_book *book);
+
+/*
+ * What a change of the VPC's option set needs to know: the VPC and its set, the outbound endpoints
+ * and rules of its resolver, and the ECS services that have tasks there (of all clusters, or of the
+ * one of surroundings). False: there are no credentials (facts.identity.error).
+ */
+bool gather_for_fix(const struct gather_request *r, struct fact_book *book);

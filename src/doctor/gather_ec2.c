@@ -203,21 +203,32 @@ static void on_prefix_lists(struct gather *g, const struct aws_reply *page, void
     }
 }
 
-void gather_ec2(struct gather *g)
+void gather_vpc(struct gather *g)
 {
-    if (g->vpc_id[0] == 0)
-        return;
     struct fact_vpc *vpc = &g->book->facts.vpc;
-    struct str region = aws_session_region(g->session, NULL);
-    struct str s3 = fact_textf(g->book, "com.amazonaws.%.*s.s3", STR_ARG(region));
-    struct aws_param of_vpc[] = FILTER("vpc-id", str_from_c(g->vpc_id));
-    struct aws_param of_name[] = FILTER("prefix-list-name", s3);
     describe_vpc(g);
     vpc->dns_support = vpc_attribute(g, "enableDnsSupport");
     vpc->dns_hostnames = vpc_attribute(g, "enableDnsHostnames");
     describe_dhcp(g);
-    ec2_pages(g, "DescribeVpcEndpoints", of_vpc, 2, on_endpoints, NULL);
+}
+
+void gather_subnets(struct gather *g)
+{
+    struct aws_param of_vpc[] = FILTER("vpc-id", str_from_c(g->vpc_id));
     ec2_pages(g, "DescribeSubnets", of_vpc, 2, on_subnets, NULL);
+}
+
+void gather_ec2(struct gather *g)
+{
+    if (g->vpc_id[0] == 0)
+        return;
+    struct str region = aws_session_region(g->session, NULL);
+    struct str s3 = fact_textf(g->book, "com.amazonaws.%.*s.s3", STR_ARG(region));
+    struct aws_param of_vpc[] = FILTER("vpc-id", str_from_c(g->vpc_id));
+    struct aws_param of_name[] = FILTER("prefix-list-name", s3);
+    gather_vpc(g);
+    ec2_pages(g, "DescribeVpcEndpoints", of_vpc, 2, on_endpoints, NULL);
+    gather_subnets(g);
     ec2_pages(g, "DescribeRouteTables", of_vpc, 2, on_route_tables, NULL);
     ec2_pages(g, "DescribeManagedPrefixLists", of_name, 2, on_prefix_lists, NULL);
 }

@@ -32,6 +32,13 @@ void gather_json_texts(struct gather *g, const json_t *array, struct fact_texts 
 void gather_ecs(struct gather *g);
 /* g->vpc_id, where it was not asked for: of the task's interface or subnet. */
 void gather_find_vpc(struct gather *g);
+/* The VPC, its attributes and its option set. */
+void gather_vpc(struct gather *g);
+/* Endpoints and rules of Route 53 Resolver. */
+void gather_resolver_rules(struct gather *g);
+/* ECS services with tasks in the VPC's subnets; gather_subnets before. */
+void gather_services_of_vpc(struct gather *g);
+void gather_subnets(struct gather *g);
 /* These run side by side. */
 void gather_ec2(struct gather *g);
 void gather_cloud_map(struct gather *g);

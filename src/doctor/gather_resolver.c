@@ -230,12 +230,17 @@ static void gather_hosted_zones(struct gather *g)
     gather_pages(g, &request, on_hosted_zones, NULL);
 }
 
+void gather_resolver_rules(struct gather *g)
+{
+    resolver(g, "ListResolverEndpoints", json_object(), on_endpoints, NULL);
+    gather_rules(g);
+}
+
 void gather_resolver(struct gather *g)
 {
     if (g->vpc_id[0] == 0)
         return;
-    resolver(g, "ListResolverEndpoints", json_object(), on_endpoints, NULL);
-    gather_rules(g);
+    gather_resolver_rules(g);
     gather_firewall(g);
     gather_hosted_zones(g);
 }
