@@ -193,6 +193,11 @@ enum io_result io_stream_handshake(struct io_stream *s, struct fault *f)
     return IO_FAILED;
 }
 
+bool io_stream_is_at_end(const struct io_stream *s)
+{
+    return s->wire.is_eof;
+}
+
 static enum io_result plain_read(struct io_stream *s, void *p, size_t cap, size_t *n,
                                  struct fault *f)
 {

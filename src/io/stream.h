@@ -62,6 +62,9 @@ bool io_stream_start_tls(struct io_stream *s, struct io_tls *t, struct str host,
 /* IO_OK when the handshake is done; IO_AGAIN after having asked the loop for what it waits for. */
 enum io_result io_stream_handshake(struct io_stream *s, struct fault *f);
 
+/* TLS: the peer has ended the connection, if only its half of it. */
+bool io_stream_is_at_end(const struct io_stream *s);
+
 /*
  * At most cap bytes into p; *n is how many. IO_AGAIN: nothing now. IO_EOF: an orderly end (FIN, and
  * on TLS close_notify first; a TLS stream that ends without close_notify is IO_FAILED with

@@ -35,6 +35,8 @@ struct io_tls {
 struct tls_peer {
     struct io_tls *tls;
     struct fault *why; /* what is wrong with the certificate; NULL while nothing is */
+    X509 *refused;     /* and the certificate */
+    int verify;
     size_t n_host, n_key;
     char key[MAX_HOST + 8]; /* "host:port", lower case: names its sessions; the first n_host bytes
                                are the host */
@@ -198,6 +200,10 @@ static int on_verify(int ok, X509_STORE_CTX *store)
     int error = X509_STORE_CTX_get_error(store);
     if (p->why != NULL || (p->why = calloc(1, sizeof *p->why)) == NULL)
         return 0;
+    p->verify = error;
+    p->refused = X509_STORE_CTX_get0_cert(store);
+    if (p->refused != NULL)
+        X509_up_ref(p->refused);
     if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH)
         blame_name(p->why, str_of(p->key, p->n_host), X509_STORE_CTX_get0_cert(store));
     else
@@ -220,6 +226,13 @@ bool io_tls_fault(SSL *ssl, const char *step, struct fault *f)
     }
     ERR_clear_error();
     return false;
+}
+
+X509 *io_tls_peer_certificate(SSL *ssl, int *verify)
+{
+    struct tls_peer *p = SSL_get_app_data(ssl);
+    *verify = p->verify;
+    return p->refused != NULL ? p->refused : SSL_get0_peer_certificate(ssl);
 }
 
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
@@ -403,6 +416,7 @@ static void free_peer(struct tls_peer *p)
     if (p == NULL)
         return;
     struct io_tls *t = p->tls;
+    X509_free(p->refused);
     free(p->why);
     free(p);
     unref(t);
