@@ -104,6 +104,7 @@ bool dns_memory_worked(struct dns_memory *m, const struct dns_route *route,
         e->n_relapses = relapsed ? e->n_relapses + 1 : 0;
     }
     e->group = group;
+    e->group_since_ms = now_ms;
     update_moved(m);
     e->probe_step = 0;
     schedule(e, now_ms);
@@ -181,6 +182,8 @@ bool dns_memory_probed(struct dns_memory *m, const struct dns_endpoint *probed, 
             return false;
         bool changes = e->group != group;
         e->group = group;
+        if (changes)
+            e->group_since_ms = now_ms;
         update_moved(m);
         e->taken_back_ms = now_ms;
         e->probe_step = 0;

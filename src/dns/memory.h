@@ -16,9 +16,10 @@ enum { DNS_MAX_REMEMBERED = 128, DNS_MAX_ALL_FAILED = 8 };
 struct dns_endpoint {
     struct dns_name name; /* lower case; n is 0: free */
     uint64_t zone_hash;
-    unsigned group;   /* asked first */
-    bool all_failed;  /* every group failed last time, not by a plain no */
-    uint64_t used_ms; /* by a client */
+    unsigned group;          /* asked first */
+    uint64_t group_since_ms; /* 0: since it is remembered */
+    bool all_failed;         /* every group failed last time, not by a plain no */
+    uint64_t used_ms;        /* by a client */
     uint64_t probe_at_ms;
     unsigned probe_step;
     unsigned n_relapses; /* the preferred group was taken back and failed again */

@@ -213,6 +213,10 @@ static void write_endpoint(struct table *t, const struct dns_endpoint *e)
     json_put_text(&t->json, "zone", dns_name_text(&route->zone, text));
     json_put_text(&t->json, "asked_first", route->groups[e->group].name);
     json_put_u64(&t->json, "group", e->group);
+    if (e->group_since_ms > 0)
+        json_put_u64(&t->json, "asked_first_for_ms", t->now_ms - e->group_since_ms);
+    else
+        json_put_null(&t->json, "asked_first_for_ms");
     json_put_bool(&t->json, "all_failed", e->all_failed);
     json_put_u64(&t->json, "used_ms_ago", t->now_ms > e->used_ms ? t->now_ms - e->used_ms : 0);
     json_close(&t->json, '{');
