@@ -33,14 +33,30 @@ struct call {
     struct buf body, query, fields, target;
 };
 
-static void put_params(struct buf *out, const struct aws_request *r)
+/* In a form a space is a plus sign, as the SDKs have it; in a query both would be read, but only
+ * %20 is signed by all alike. */
+static void put_form_value(struct buf *out, struct str value)
+{
+    while (value.n > 0) {
+        size_t space = str_find(value, ' ', 0);
+        uri_query_escape(out, str_first(value, space));
+        if (space < value.n)
+            buf_byte(out, '+');
+        value = str_from(value, space + 1);
+    }
+}
+
+static void put_params(struct buf *out, const struct aws_request *r, bool is_form)
 {
     for (size_t i = 0; i < r->n_params; i++) {
         if (out->n > 0)
             buf_byte(out, '&');
         uri_query_escape(out, str_from_c(r->params[i].name));
         buf_byte(out, '=');
-        uri_query_escape(out, r->params[i].value);
+        if (is_form)
+            put_form_value(out, r->params[i].value);
+        else
+            uri_query_escape(out, r->params[i].value);
     }
 }
 
@@ -48,10 +64,10 @@ static bool make_body(struct call *c)
 {
     const struct aws_request *r = c->request;
     if (c->service->protocol == AWS_REST) {
-        put_params(&c->query, r);
+        put_params(&c->query, r, false);
     } else if (c->service->protocol == AWS_QUERY) {
         buf_printf(&c->body, "Action=%s&Version=%s", r->operation, c->service->version);
-        put_params(&c->body, r);
+        put_params(&c->body, r, true);
     } else if (r->body == NULL) {
         buf_append(&c->body, STR("{}"));
     } else {

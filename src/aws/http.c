@@ -30,7 +30,7 @@ struct exchange {
     struct aws_endpoint endpoint;
     struct addr addrs[AWS_MAX_ADDRS];
     size_t n_addrs, head_bytes;
-    bool is_too_large;
+    bool is_too_large, is_connected; /* for TLS: libcurl's times do not tell handshakes apart */
     struct curl_slist *lines, *known;
     struct buf text; /* URL, lines: libcurl copies what it keeps */
     char curl_says[CURL_ERROR_SIZE];
@@ -118,7 +118,9 @@ static bool authorities_load(struct aws_transport *t)
 
 static CURLcode on_ssl_ctx(CURL *curl, void *ctx, void *arg)
 {
-    struct aws_transport *t = arg;
+    struct exchange *x = arg;
+    struct aws_transport *t = x->transport;
+    x->is_connected = true;
     pthread_mutex_lock(&t->lock);
     bool ok = authorities_load(t);
     if (ok)
@@ -342,7 +344,7 @@ static bool set_care(struct exchange *x, CURL *curl)
            curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, x->transport) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, x) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_USERAGENT, "penstock/" PENSTOCK_VERSION) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, x->curl_says) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_head) == CURLE_OK &&
@@ -356,9 +358,9 @@ static enum aws_reach reach_of_timeout(const struct exchange *x, CURL *curl)
     curl_off_t connected = 0, shaken = 0;
     curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected);
     curl_easy_getinfo(curl, CURLINFO_APPCONNECT_TIME_T, &shaken);
-    if (connected == 0)
-        return AWS_REACH_CONNECT;
-    return x->endpoint.is_https && shaken == 0 ? AWS_REACH_TLS : AWS_REACH_TIMEOUT;
+    if (x->is_connected && shaken == 0)
+        return AWS_REACH_TLS;
+    return connected == 0 ? AWS_REACH_CONNECT : AWS_REACH_TIMEOUT;
 }
 
 static bool tell_failure(struct exchange *x, CURL *curl, CURLcode code)

@@ -36,10 +36,12 @@ static void give_up(struct reader *r, const char *why)
     XML_StopParser(r->parser, XML_FALSE);
 }
 
+/* Without its namespace's prefix; what is left must be a name ("a:" and "a:1" stay whole). */
 static struct str local_name(const char *name)
 {
     const char *colon = strrchr(name, ':');
-    return str_from_c(colon != NULL ? colon + 1 : name);
+    bool is_prefixed = colon != NULL && (ascii_is_alpha(colon[1]) || colon[1] == '_');
+    return str_from_c(is_prefixed ? colon + 1 : name);
 }
 
 static void on_open(void *arg, const char *name, const char **attributes)

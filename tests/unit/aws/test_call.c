@@ -241,7 +241,7 @@ static void seen_has(struct http_server *server, size_t i, const char *part)
 static void requests_of_three_kinds(void **state)
 {
     static const struct said said[] = { { 200, "<R/>" }, { 200, "{}" }, { 200, "<R/>" } };
-    struct aws_param params[] = { { "Filter.1.Name", STR("a b&c") }, { "x", STR("\xc3\xa9") } };
+    struct aws_param params[] = { { "Filter.1.Name", STR(" a b&c ") }, { "x", STR("\xc3\xa9") } };
     json_t *body = json_pack("{ss}", "cluster", "c");
     struct aws_request requests[] = {
         { .service = AWS_EC2, .operation = "DescribeVpcs", .params = params, .n_params = 2 },
@@ -268,12 +268,13 @@ static void requests_of_three_kinds(void **state)
              "content-type;host;x-amz-date;x-amz-security-token, Signature=");
     seen_has(&rig.server, 0, "\r\nX-Amz-Security-Token: " TOKEN "\r\n");
     seen_has(&rig.server, 0,
-             "\r\n\r\nAction=DescribeVpcs&Version=2016-11-15&Filter.1.Name=a%20b%26c&x=%C3%A9");
+             "\r\n\r\nAction=DescribeVpcs&Version=2016-11-15&Filter.1.Name=+a+b%26c+&x=%C3%A9");
     seen_has(&rig.server, 1, "\r\nX-Amz-Target: AmazonEC2ContainerServiceV20141113.ListTasks\r\n");
     seen_has(&rig.server, 1, "\r\nContent-Type: application/x-amz-json-1.1\r\n");
     seen_has(&rig.server, 1, "\r\n\r\n{\"cluster\":\"c\"}");
-    seen_has(&rig.server, 2,
-             "GET /2013-04-01/hostedzonesbyvpc?Filter.1.Name=a%20b%26c&x=%C3%A9 HTTP/1.1\r\n");
+    seen_has(
+        &rig.server, 2,
+        "GET /2013-04-01/hostedzonesbyvpc?Filter.1.Name=%20a%20b%26c%20&x=%C3%A9 HTTP/1.1\r\n");
     seen_has(&rig.server, 2, "Credential=AKID/20150830/us-east-1/route53/aws4_request");
     server_done(&rig.server);
     json_decref(body);

@@ -47,6 +47,18 @@ static void paths_lead_to_text(void **state)
     xml_free(doc);
 }
 
+static void colons_in_names(void **state)
+{
+    const char *why = NULL;
+    struct xml_doc *doc = xml_parse(STR("<x:a><:/><b:>t</b:><:c/></x:a>"), &why);
+    const struct xml *root = xml_root(doc);
+    assert_true(str_eq(root->name, STR("a")));
+    assert_non_null(xml_at(root, ":"));
+    assert_true(str_eq(xml_text(root, "b:"), STR("t")));
+    assert_non_null(xml_at(root, "c"));
+    xml_free(doc);
+}
+
 static void what_is_refused(void **state)
 {
     static const char *const rows[] = {
@@ -121,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_lead_to_text),
+        cmocka_unit_test(colons_in_names),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(limits_hold),
     };
