@@ -2,6 +2,8 @@
 /* Networks for tests of the checks that judge DNS servers: names, servers and answers, terse. */
 #include "fact_make.h"
 
+#include "doctor/facts_view.h"
+
 #define S3 "s3.eu-west-1.amazonaws.com"
 #define BUCKET "data.s3.eu-west-1.amazonaws.com"
 #define REGISTRY "registry.stk"
@@ -67,17 +69,26 @@ static inline void says(struct fact_book *b, const char *server, const char *s3,
     }
 }
 
-/* The finding is there and of that severity. */
-static inline void expect_severity(const struct diagnosis *d, enum finding_code code,
-                                   enum finding_severity severity, const char *row)
+static inline void print_finding(const struct finding *f)
+{
+    print_error("%s, severity %d: %.*s\n", finding_row(f->code)->code, (int)f->severity,
+                STR_ARG(f->title));
+    for (size_t i = 0; i < f->evidence.n; i++)
+        print_error("    %.*s\n", STR_ARG(f->evidence.v[i]));
+}
+
+/* It is there, of that severity, with evidence that has the part in it (NULL: any), and a fix. */
+static inline void expect_finding(const struct diagnosis *d, enum finding_code code,
+                                  enum finding_severity severity, const char *evidence,
+                                  const char *row)
 {
     expect_state(d, code, CHECK_FAIL, row);
     const struct finding *f = d->results[code].finding;
-    if (f->severity == severity)
+    if (f->severity == severity && f->evidence.n > 0 && f->fix.n > 0 && f->title.n > 0 &&
+        (evidence == NULL || lines_have(&f->evidence, evidence)))
         return;
-    print_error("%s: %s is of severity %d, not %d: %.*s\n", row, finding_row(code)->code,
-                (int)f->severity, (int)severity, STR_ARG(f->title));
-    for (size_t i = 0; i < f->evidence.n; i++)
-        print_error("    %.*s\n", STR_ARG(f->evidence.v[i]));
+    print_error("%s: severity %d and '%s' are wanted of\n", row, (int)severity,
+                evidence != NULL ? evidence : "any evidence");
+    print_finding(f);
     fail();
 }

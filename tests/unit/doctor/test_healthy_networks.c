@@ -121,7 +121,7 @@ static void test_no_error(void **state)
         diagnose(&b.facts, &d);
         for (unsigned k = 0; k < d.n_findings; k++)
             if (d.findings[k]->code < PS2001)
-                expect_severity(&d, d.findings[k]->code, FINDING_INFO, rows[i].name);
+                expect_finding(&d, d.findings[k]->code, FINDING_INFO, NULL, rows[i].name);
         for (enum finding_code c = PS1001; c < PS2001; c++)
             assert_int_not_equal(d.results[c].state, CHECK_UNKNOWN);
         assert_int_equal(d.n_roots, 0);
