@@ -18,6 +18,7 @@ enum {
     FIRST_PAUSE_MS = 250,
     CONNECT_TIMEOUT_MS = 2500,
     TOTAL_TIMEOUT_MS = 8000,
+    N_CALL_BUFS = 4,
 };
 
 /* One call, on the caller's stack. */
@@ -289,12 +290,12 @@ bool aws_call_as(struct aws_session *s, const struct aws_keys *keys,
                       .request = request,
                       .service = aws_service_row(request->service),
                       .reply = reply };
-    struct buf *const bufs[] = { &c.body, &c.query, &c.fields, &c.target };
+    struct buf *const bufs[N_CALL_BUFS] = { &c.body, &c.query, &c.fields, &c.target };
     begin(reply, request);
-    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
+    for (size_t i = 0; i < N_CALL_BUFS; i++)
         buf_init(bufs[i], MAX_REQUEST_BYTES);
     bool ok = run(&c);
-    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
+    for (size_t i = 0; i < N_CALL_BUFS; i++)
         wipe(bufs[i]);
     return ok;
 }

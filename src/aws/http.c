@@ -9,7 +9,12 @@
 
 #include "codec/http_date.h"
 
-enum { MAX_IDLE_HANDLES = 8, MAX_HEAD_BYTES = 64 * 1024, MAX_REQUEST_BYTES = 128 * 1024 };
+enum {
+    DEFAULT_REPLY_BYTES = 64 * 1024,
+    MAX_IDLE_HANDLES = 8,
+    MAX_HEAD_BYTES = 64 * 1024,
+    MAX_REQUEST_BYTES = 128 * 1024
+};
 
 struct aws_transport {
     struct aws_transport_options options; /* its strings are those below */
@@ -423,7 +428,8 @@ bool aws_http_fetch(struct aws_transport *t, const struct aws_http_request *requ
     CURL *curl = NULL;
     bool ok = false;
     *reply = (struct aws_http_reply){ 0 };
-    buf_init(&reply->body, request->max_reply_bytes > 0 ? request->max_reply_bytes : 64 * 1024);
+    buf_init(&reply->body,
+             request->max_reply_bytes > 0 ? request->max_reply_bytes : DEFAULT_REPLY_BYTES);
     buf_init(&x.text, MAX_REQUEST_BYTES);
     if (!aws_endpoint_parse(request->url, &x.endpoint))
         aws_error_set(error, AWS_BAD_REQUEST, "not a URL that could be used");
