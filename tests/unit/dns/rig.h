@@ -111,7 +111,7 @@ static inline void fake_write(struct buf *out, const struct fake *f, const struc
     } else if (rcode == DNS_NOERROR && mode == FAKE_LAME) {
         struct dns_name com;
         assert_true(dns_name_parse(STR("com"), &com));
-        dns_write_rr(&w, DNS_AUTHORITY, &com, DNS_NS, DNS_CLASS_IN, f->ttl_s, STR("\1a\3com"));
+        dns_write_rr(&w, DNS_AUTHORITY, &com, DNS_NS, DNS_CLASS_IN, f->ttl_s, STR("\1a\3com\0"));
     } else if (rcode == DNS_NOERROR && mode != FAKE_NODATA) {
         struct str rest = str_from_c(ips), one;
         while (str_next(&rest, ',', &one)) {
