@@ -253,7 +253,8 @@ static void add_rest(struct probe_dns *d, struct probe_server *s, bool with_edns
 static void add_aaaa(struct probe_dns *d, const struct probe_ask *a)
 {
     const struct probe_name *name = name_of(d, a);
-    bool is_nodata = a->reply.outcome == DNS_NODATA_OUTCOME;
+    bool is_nodata = a->reply.rcode == DNS_NOERROR && a->reply.n_addresses == 0 &&
+                     a->reply.outcome != DNS_BAD_REPLY;
     if (name == NULL || a->question.type != DNS_A || a->by_tcp ||
         !(is_nodata || (a->server->is_first && a->reply.outcome == DNS_ANSWERED &&
                         strcmp(name->purpose, "bucket") != 0)))
