@@ -144,12 +144,20 @@ void view_answer_text(const struct fact_question *q, struct buf *out)
     buf_printf(out, "RCODE %lld", (long long)q->rcode);
 }
 
+static struct str without_dot(struct str name)
+{
+    return name.n > 0 && name.p[name.n - 1] == '.' ? str_first(name, name.n - 1) : name;
+}
+
+bool view_is_same_name(struct str a, struct str b)
+{
+    return str_eq_nocase(without_dot(a), without_dot(b));
+}
+
 bool view_is_below(struct str name, struct str zone)
 {
-    if (name.n > 0 && name.p[name.n - 1] == '.')
-        name.n--;
-    if (zone.n > 0 && zone.p[zone.n - 1] == '.')
-        zone.n--;
+    name = without_dot(name);
+    zone = without_dot(zone);
     if (zone.n == 0 || str_eq_nocase(name, zone))
         return true;
     return name.n > zone.n && name.p[name.n - zone.n - 1] == '.' && str_ends_nocase(name, zone);

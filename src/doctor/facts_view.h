@@ -23,6 +23,7 @@ const struct fact_name *view_name(const struct fact_facts *f, const char *purpos
 void view_answer_text(const struct fact_question *q, struct buf *out);
 /* ASCII case and a last dot do not count: name is zone or stands below it. */
 bool view_is_below(struct str name, struct str zone);
+bool view_is_same_name(struct str a, struct str b);
 
 static inline bool view_is(struct str text, const char *literal)
 {

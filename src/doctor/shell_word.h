@@ -1,0 +1,8 @@
+#pragma once
+/* What stands in commands that people paste into a shell. Facts are bytes from outside. */
+#include "doctor/diagnosis.h"
+
+/* text where it is one harmless word and no option, else what: "vpc-1", VPC. Borrowed. */
+struct str shell_word(struct str text, const char *what);
+/* " --region eu-west-1", or nothing where the region is not known. The diagnosis'. */
+struct str shell_region(struct diagnosis *d);
