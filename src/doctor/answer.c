@@ -111,40 +111,43 @@ static enum answer_kind kind_of(const struct fact_facts *f, const struct fact_qu
     return q->addresses.n > 0 ? ANSWER_BLOCKED : ANSWER_NODATA;
 }
 
-/*
- * In which order a stub resolver comes to a question; 0: not at all. TCP only behind a reply that
- * was cut; plain queries where EDNS was lost or not understood.
- */
-static int turn_of(const struct fact_question *q, bool is_cut)
+static bool is_cut(const struct fact_question *q)
 {
-    if (view_is(q->transport, "tcp"))
-        return is_cut ? 3 : 0;
-    return q->edns == FACT_YES ? 1 : 2;
+    return q->truncated == FACT_YES && q->addresses.n == 0;
 }
 
 static bool is_final(const struct fact_question *q, enum answer_kind kind)
 {
-    if (q->truncated == FACT_YES && q->addresses.n == 0)
-        return false;
-    return kind >= ANSWER_NXDOMAIN || kind == ANSWER_REFUSED || view_is(q->outcome, "servfail");
+    return !is_cut(q) &&
+           (kind >= ANSWER_NXDOMAIN || kind == ANSWER_REFUSED || view_is(q->outcome, "servfail"));
 }
 
+static bool is_it(const struct fact_question *q, struct str server, struct str name,
+                  const char *type, const char *transport)
+{
+    return str_eq(q->server, server) && str_eq_nocase(q->name, name) && view_is(q->type, type) &&
+           view_is(q->transport, transport);
+}
+
+/* A stub resolver goes on to plain queries where EDNS was lost or not understood, and to TCP only
+ * behind a reply that was cut: such a reply itself says nothing. */
 struct answer answer_of_type(const struct fact_facts *f, struct str server, struct str name,
                              const char *type)
 {
+    static const char *const transports[] = { "udp", "tcp" };
     struct answer first = { ANSWER_NONE, NULL };
-    bool is_cut = false;
-    for (int turn = 1; turn <= 3; turn++) {
+    bool goes_on = true;
+    for (unsigned t = 0; t < 2 && goes_on; t++) {
+        goes_on = false;
         for (size_t i = 0; i < f->questions.n; i++) {
             const struct fact_question *q = &f->questions.v[i];
-            if (!str_eq(q->server, server) || !str_eq_nocase(q->name, name) ||
-                !view_is(q->type, type) || turn_of(q, is_cut) != turn)
+            if (!is_it(q, server, name, type, transports[t]))
                 continue;
-            is_cut = is_cut || q->truncated == FACT_YES;
             enum answer_kind kind = kind_of(f, q);
             if (is_final(q, kind))
                 return (struct answer){ kind, q };
-            if (first.kind == ANSWER_NONE && kind != ANSWER_NONE)
+            goes_on = goes_on || is_cut(q);
+            if (first.kind == ANSWER_NONE && kind != ANSWER_NONE && !is_cut(q))
                 first = (struct answer){ kind, q };
         }
     }

@@ -95,6 +95,16 @@ static void truncated(struct fact_book *b)
     tcp_works(b);
 }
 
+static void cut(struct fact_book *b)
+{
+    question(b, SERVER, S3)->truncated = FACT_YES;
+}
+
+static void asked_twice(struct fact_book *b)
+{
+    lose(question(b, SERVER, REGISTRY), 0, 2);
+}
+
 static void ipv6_elsewhere(struct fact_book *b)
 {
     ask6(b, SERVER, S3, "answer", "2a05:d07a::1");
@@ -110,6 +120,13 @@ static void ipv6_alone(struct fact_book *b)
 {
     b->facts.surroundings.has_ipv6 = FACT_YES;
     fact_add_text(b, &b->facts.surroundings.local_addresses, STR("2001:db8::7"));
+}
+
+static void ipv6_is_not_there(struct fact_book *b)
+{
+    no_amazon(b);
+    ipv6_alone(b);
+    ask6(b, SERVER, S3, "nodata", "");
 }
 
 static void ipv6_alone_dns64(struct fact_book *b)
@@ -360,6 +377,21 @@ static const struct row rows[] = {
       { "timeout", REG, 0, 0, PRIVATE, REG },
       NULL,
       FAILS(PS1004, E, SERVER ": no answer (3 of 3 tries) for " S3) },
+    { "silent on a name that Amazon denies",
+      SERVER,
+      { PRIVATE, "timeout", 0, 0, PRIVATE, "nxdomain" },
+      NULL,
+      IS(PS1004, CHECK_PASS) },
+    { "silent on one name, asked twice",
+      SERVER,
+      { PRIVATE, "timeout", 0, 0, PRIVATE, REG },
+      asked_twice,
+      IS(PS1004, CHECK_PASS) },
+    { "TCP is no cure for silence on a name",
+      SERVER,
+      { "timeout", REG, 0, 0, PRIVATE, REG },
+      tcp_works,
+      FAILS(PS1004, E, S3) },
     { "silent on EDNS alone",
       SERVER,
       { "timeout", "timeout", 0, 0, PUBLIC, REG },
@@ -397,6 +429,11 @@ static const struct row rows[] = {
       no_amazon,
       FAILS(PS1005, E, S3) },
     { "but need no IPv6", SERVER, { PUBLIC, 0, 0, 0, 0, 0 }, ipv6_alone, IS(PS1005, CHECK_PASS) },
+    { "asked for nothing else than IPv6",
+      SERVER,
+      { NULL, 0, 0, 0, 0, 0 },
+      ipv6_is_not_there,
+      IS(PS1005, CHECK_PASS) },
     { "IPv6 alone is of no use without IPv6",
       SERVER,
       { "nodata", REG, 0, 0, PUBLIC, REG },
@@ -421,6 +458,11 @@ static const struct row rows[] = {
       SERVER,
       { "nodata", REG, 0, 0, PUBLIC, REG },
       truncated,
+      IS(PS1005, CHECK_PASS) },
+    { "cut over UDP, never asked over TCP",
+      SERVER,
+      { "nodata", REG, 0, 0, PUBLIC, REG },
+      cut,
       IS(PS1005, CHECK_PASS) },
     /* PS1006 */
     { "private here, public there",
@@ -461,6 +503,11 @@ static const struct row rows[] = {
     { "Cloud Map gives eight of many",
       SERVER,
       { PRIVATE, EIGHT("10.0.1."), 0, 0, PRIVATE, EIGHT("10.0.2.") },
+      NULL,
+      IS(PS1006, CHECK_PASS) },
+    { "Cloud Map gives eight of many, a cache one",
+      SERVER,
+      { PRIVATE, EIGHT("10.0.1."), 0, 0, PRIVATE, "10.0.2.1" },
       NULL,
       IS(PS1006, CHECK_PASS) },
     { "a no is another finding",
@@ -658,6 +705,10 @@ static void test_flagship(void **state)
     assert_true(lines_have(&f->notes, "this proxy is not affected: it asks 169.254.169.253 for "
                                       "these names by itself (since 12:03:11)"));
     assert_int_equal(d.n_roots, 1);
+    diagnosis_done(&d);
+    p->used = make_text(&b, "192.168.1.53");
+    diagnose(&b.facts, &d);
+    assert_int_equal(d.results[PS1001].finding->notes.n, 0);
     diagnosis_done(&d);
     p->resolves = FACT_NO;
     diagnose(&b.facts, &d);
