@@ -61,8 +61,8 @@ static void put_group(struct json *j, const struct log_group *g)
     json_open(j, "hints", '[');
     for (unsigned i = 0; i < n; i++)
         json_put_text(j, NULL, finding_row(codes[i])->code);
-    json_close(j, ']');
-    json_close(j, '}');
+    json_close(j, '[');
+    json_close(j, '{');
     buf_done(&sentence);
 }
 
@@ -88,8 +88,8 @@ static void put_report(struct json *j, struct log_report *r, uint64_t us)
     json_open(j, "groups", '[');
     for (unsigned i = 0; i < log_report_n_groups(r); i++)
         put_group(j, log_report_group(r, i));
-    json_close(j, ']');
-    json_close(j, '}');
+    json_close(j, '[');
+    json_close(j, '{');
     buf_done(&sentence);
 }
 
