@@ -119,6 +119,15 @@ void log_last_url(struct str text, struct log_line *out)
         log_authority_at(url, out);
 }
 
+bool log_is_sinkhole(const struct log_line *l)
+{
+    struct addr addr;
+    if (l->name.n == 0 || !addr_parse(l->server, 0, &addr))
+        return false;
+    enum addr_class class = addr_classify(&addr);
+    return class == ADDR_UNSPECIFIED || (class == ADDR_LOOPBACK && addr_port(&addr) == 443);
+}
+
 enum log_kind log_first_phrase(struct str s, const struct log_phrase *v, size_t n)
 {
     enum log_kind kind = LOG_KIND_NONE;

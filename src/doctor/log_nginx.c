@@ -72,26 +72,28 @@ static bool number_at(struct str s, unsigned *number)
     return n > 1 && n < s.n && s.p[n] == ':';
 }
 
-bool log_nginx_unresolved(struct str line, size_t at, struct log_line *out)
+/* Of a number in nginx's text of a DNS failure; other where it is none of them. */
+static enum log_kind of_number(unsigned number, enum log_kind other)
 {
     static const enum log_kind kinds[] = {
         [1] = LOG_KIND_FORMAT_ERROR,    [2] = LOG_KIND_SERVER_FAILURE, [3] = LOG_KIND_NAME_UNKNOWN,
         [4] = LOG_KIND_NOT_IMPLEMENTED, [5] = LOG_KIND_REFUSED,
     };
+    if (number == 110)
+        return LOG_KIND_DNS_TIMEOUT;
+    return number > 0 && number < sizeof kinds / sizeof *kinds ? kinds[number] : other;
+}
+
+bool log_nginx_unresolved(struct str line, size_t at, struct log_line *out)
+{
     struct message m;
     unsigned number;
-    enum log_kind kind = LOG_KIND_UNRESOLVED;
     if (!message_at(line, at, &m))
         return false;
-    if (number_at(str_from(m.text, sizeof " could not be resolved"), &number)) {
-        if (number == 110)
-            kind = LOG_KIND_DNS_TIMEOUT;
-        else if (number > 0 && number < sizeof kinds / sizeof *kinds)
-            kind = kinds[number];
-    }
+    bool is_told = number_at(str_from(m.text, sizeof " could not be resolved"), &number);
     out->name = log_host_before(line, at);
     out->server = log_server_at(log_behind(m.fields, STR(", resolver: ")));
-    return found(out, kind);
+    return found(out, of_number(is_told ? number : 0, LOG_KIND_UNRESOLVED));
 }
 
 bool log_nginx_no_resolver(struct str line, size_t at, struct log_line *out)
@@ -141,6 +143,7 @@ bool log_nginx_port(struct str line, size_t at, struct log_line *out)
     return found(out, LOG_KIND_RESOLVER_ADDRESS);
 }
 
+/* "short DNS response", "unexpected DNS response for NAME" and the like */
 bool log_nginx_reply(struct str line, size_t at, struct log_line *out)
 {
     static const struct str no_question = STR_INIT("invalid number of questions in");
@@ -151,6 +154,19 @@ bool log_nginx_reply(struct str line, size_t at, struct log_line *out)
     out->name = log_host_at(log_behind(m.text, STR("DNS response for ")));
     return found(out, str_ends(str_first(line, at), no_question) ? LOG_KIND_NO_QUESTION
                                                                  : LOG_KIND_BAD_REPLY);
+}
+
+/* "DNS error (1: Format error), query id:2052, name:"NAME"" */
+bool log_nginx_error(struct str line, size_t at, struct log_line *out)
+{
+    struct message m;
+    unsigned number;
+    if (!message_at(line, at, &m))
+        return false;
+    bool is_told = number_at(log_behind(m.text, STR("DNS error ")), &number);
+    out->server = log_server_at(log_behind(m.fields, STR(", resolver: ")));
+    out->name = log_host_at(log_behind(m.text, STR(", name:")));
+    return found(out, of_number(is_told ? number : 0, LOG_KIND_BAD_REPLY));
 }
 
 static enum log_kind of_resolving(unsigned number)
@@ -201,7 +217,7 @@ bool log_nginx_failed(struct str line, size_t at, struct log_line *out)
         return false;
     read_upstream(&m, out);
     if (str_contains(m.text, STR("while connecting")))
-        return found(out, of_connecting(number));
+        return found(out, log_is_sinkhole(out) ? LOG_KIND_SINKHOLE : of_connecting(number));
     if (str_contains(m.text, STR("SSL handshaking")))
         return found(out, of_handshake(m.text, number));
     return found(out, number == 110 ? LOG_KIND_SLOW : LOG_KIND_CLOSED);

@@ -70,7 +70,9 @@ bool log_go_dial(struct str line, size_t at, struct log_line *out)
         return false;
     log_last_url(str_first(line, at), out);
     out->server = server;
-    return found(out, LOG_BY_GO, log_first_phrase(behind, reasons, N(reasons)));
+    enum log_kind kind = log_first_phrase(behind, reasons, N(reasons));
+    return found(out, LOG_BY_GO,
+                 kind != LOG_KIND_NONE && log_is_sinkhole(out) ? LOG_KIND_SINKHOLE : kind);
 }
 
 bool log_go_x509(struct str line, size_t at, struct log_line *out)

@@ -28,6 +28,9 @@ void log_authority_at(struct str s, struct log_line *out);
 /* The same of the last URL in text, if there is one. */
 void log_last_url(struct str text, struct log_line *out);
 
+/* A name led to an address of nobody: 0.0.0.0, or one of the loopback where HTTPS is meant. */
+bool log_is_sinkhole(const struct log_line *l);
+
 /* The first of the phrases that s has (the one that comes first in s) -> its kind. */
 struct log_phrase {
     struct str text;

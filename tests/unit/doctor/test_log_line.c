@@ -115,6 +115,13 @@ static void nginx_lines_of_the_way_to_dns(void **state)
         { "2024/01/02 03:04:05 [error] 29#29: DNS error (9: Unknown error), query id:4096 while "
           "resolving, resolver: 10.0.2.53:53",
           LOG_KIND_BAD_REPLY, "", "10.0.2.53:53" },
+        { "2024/01/02 03:04:05 [error] 29#29: DNS error (1: Format error), query id:2052, "
+          "name:\"a.test\"",
+          LOG_KIND_FORMAT_ERROR, "a.test", "" },
+        { "2024/01/02 03:04:05 [error] 29#29: wrong ident 7 in DNS response for a.test, expect 8",
+          LOG_KIND_BAD_REPLY, "a.test", "" },
+        { "2024/01/02 03:04:05 [error] 29#29: invalid number of questions in DNS response",
+          LOG_KIND_NO_QUESTION, "", "" },
     };
     check(rows, N(rows), LOG_BY_NGINX);
 }
@@ -181,6 +188,17 @@ static void nginx_lines_that_are_not_dns(void **state)
         { AT "no live upstreams while connecting to upstream, client: 10.0.1.2, server: , request: "
              "\"GET /x HTTP/1.1\", upstream: \"https://backend/x\", host: \"p\"",
           LOG_KIND_NO_LIVE_UPSTREAMS, "backend", "" },
+        { "2024/01/02 03:04:05 [warn] 29#29: *7 upstream server temporarily disabled while "
+          "connecting to upstream, client: 10.0.1.2, upstream: \"http://10.0.3.98:80/x\"",
+          LOG_KIND_NO_LIVE_UPSTREAMS, "", "10.0.3.98:80" },
+        { AT "connect() failed (111: Connection refused) while connecting to upstream, client: "
+             "10.0.1.2, server: , request: \"GET /" S3 "/b HTTP/1.1\", upstream: "
+             "\"https://0.0.0.0:443/b\"",
+          LOG_KIND_SINKHOLE, S3, "0.0.0.0:443" },
+        { AT "connect() failed (111: Connection refused) while connecting to upstream, client: "
+             "10.0.1.2, server: , request: \"GET /" S3 "/b HTTP/1.1\", upstream: "
+             "\"http://127.0.0.1:8080/b\"",
+          LOG_KIND_CONNECT_REFUSED, S3, "127.0.0.1:8080" },
         /* clients' failures, and what a client wrote */
         { AT "recv() failed (104: Connection reset by peer) while reading client request line, "
              "client: 10.0.1.2, server: ",
@@ -228,6 +246,8 @@ static void lines_of_go(void **state)
           LOG_KIND_CONNECT_REFUSED, S3, "[fd00::1]:443" },
         { "dial tcp 10.0.1.2:50000->52.218.1.2:443: connect: no route to host",
           LOG_KIND_CONNECT_UNREACHABLE, "", "52.218.1.2:443" },
+        { "Get \"https://" S3 "/\": dial tcp 127.0.0.1:443: connect: connection refused",
+          LOG_KIND_SINKHOLE, S3, "127.0.0.1:443" },
         { "dial tcp 52.218.1.2:443: operation was canceled", LOG_KIND_NONE, "", "" },
         { "Get \"https://" S3 "/\": x509: certificate signed by unknown authority",
           LOG_KIND_CERT_UNTRUSTED, S3, "" },
