@@ -5,12 +5,14 @@ import os
 import re
 import struct
 import subprocess
+import time
 import types
 
 import dns.rcode
 import pytest
 
 from lab.dns import Scripted
+from lab.penstock import binary, is_sanitized
 from lab.nginx import NGINX, OTHER_ROUTE, S3, Nginx, Raw, contexts, end, reset, slow, stall
 from lab.world import AWS, BLACKHOLE, CLOSED, CORP2, NOBODY, ROOT
 
@@ -36,9 +38,15 @@ def classify(lines):
     return out
 
 
-def report(text):
-    done = subprocess.run([read_log(), "report", "-"], input=text.encode(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+def doctor_command(log):
+    return [binary(), "doctor", "--log", log, "--no-probe", "-o", "json"]
+
+
+def doctor(text):
+    """`penstock doctor` on that log alone."""
+    done = subprocess.run(doctor_command("-"), input=text.encode(), capture_output=True, check=False,
+                          env={"PATH": os.environ["PATH"]})
+    assert done.returncode in (0, 1, 2), (done.returncode, done.stderr[-4000:])
     return json.loads(done.stdout)
 
 
@@ -148,13 +156,16 @@ def judge(lines, expected):
         assert fits, (kind, name, server, line)
         seen |= fits
     assert seen == expected, (expected - seen, lines)
-    found = report("".join(line + "\n" for line in lines))
-    assert {g["kind"] for g in found["groups"]} == {kind for kind, _ in expected}
-    for group in found["groups"]:
+    found = doctor("".join(line + "\n" for line in lines))
+    groups = found["facts"]["log"].get("groups", [])
+    assert {g["kind"] for g in groups} == {kind for kind, _ in expected}
+    for group in groups:
         assert group["is_dns"] == (group["kind"] not in NOT_DNS), group
-        assert group["has_time"], group
+        assert group["first"] and group["count"] > 0 and group["sample"], group
+    if not any(g["is_dns"] for g in groups):
+        assert not [f["code"] for f in found["findings"] if f["code"].startswith(("PS1", "PS2"))], found["findings"]
     assert "5ec7e7" not in json.dumps(found)
-    return found
+    return groups
 
 
 @pytest.mark.parametrize("name", DNS)
@@ -253,11 +264,10 @@ def test_no_live_upstreams_is_a_consequence(place, nginx):
     server = nginx(more=f"upstream two {{ server {CLOSED}:80; server {CLOSED}:81; }}", registry="http://two")
     assert server.wait()
     assert [server.get("/browse/x") for _ in range(3)] == [502, 502, 502]
-    found = judge(server.lines(), {("connect_refused", CLOSED + ":80"), ("connect_refused", CLOSED + ":81"),
-                                   ("no_live_upstreams", CLOSED + ":80"), ("no_live_upstreams", CLOSED + ":81"),
-                                   ("no_live_upstreams", "two")})
-    assert {g["kind"] for g in found["groups"] if g["is_consequence"]} == {"no_live_upstreams"}
-    assert found["dns"] == 0
+    groups = judge(server.lines(), {("connect_refused", CLOSED + ":80"), ("connect_refused", CLOSED + ":81"),
+                                    ("no_live_upstreams", CLOSED + ":80"), ("no_live_upstreams", CLOSED + ":81"),
+                                    ("no_live_upstreams", "two")})
+    assert {g["kind"] for g in groups if g["is_consequence"]} == {"no_live_upstreams"}
 
 
 def test_the_front_hop_that_waits_for_the_back_hop(place, nginx):
@@ -265,8 +275,8 @@ def test_the_front_hop_that_waits_for_the_back_hop(place, nginx):
     server = nginx(front_timeout="500ms")
     assert server.wait()
     assert server.get(OBJECT) == 504
-    found = judge(server.lines(), {("own_hop", S3)})
-    assert found["dns"] == 0 and found["consequences"] == 1
+    groups = judge(server.lines(), {("own_hop", S3)})
+    assert [g["is_consequence"] for g in groups] == [True]
 
 
 def test_a_healthy_nginx_writes_nothing_that_means_something(place, nginx):
@@ -282,3 +292,86 @@ def test_a_healthy_nginx_writes_nothing_that_means_something(place, nginx):
         judge(server.lines(), set())
     finally:
         peer.close()
+
+
+def test_a_slow_or_untrusted_peer_beside_dns_stays_apart(place, nginx):
+    """One log, two troubles: each is named for what it is, with its own count."""
+    place.world.scripted.behave = to(CLOSED)
+    server = nginx()
+    assert server.wait()
+    for _ in range(3):
+        server.get(OBJECT)
+    place.world.scripted.behave = Scripted.refused
+    server.get("/browse/x")
+    groups = judge(server.lines(), {("connect_refused", S3), ("refused", REGISTRY_NAME)})
+    assert [(g["kind"], g["count"]) for g in groups] == [("connect_refused", 3), ("refused", 1)]
+
+
+# Large logs
+
+NOISE = (b'10.0.7.1 - - [02/Jan/2024:03:04:05 +0000] "GET /s3.eu-west-1.amazonaws.com/bucket/key?X-Amz-Signature='
+         + b"5" * 64 + b' HTTP/1.1" 200 81920 "-" "Mozilla/5.0 (X11; Linux x86_64)" "-"\n'
+         b'{"time":"2024-01-02T03:04:05.678Z","event":"access","id":"0123456789ABCDEF","client":"10.0.1.2:4000",'
+         b'"method":"GET","host":"s3.eu-west-1.amazonaws.com","bucket":"b","path":"/b/k?X-Amz-Signature=***",'
+         b'"status":200,"bytes_in":0,"bytes_out":81920,"upstream":"52.218.1.2:443","dns_ms":0.012,'
+         b'"connect_ms":1.002,"tls_ms":3.456,"first_byte_ms":12.345,"reused":false,"total_ms":45.678,"end":"ok"}\n')
+COMPLAINT = (b'2024/01/02 03:04:05 [error] 29#29: *7 s3.eu-west-1.amazonaws.com could not be resolved (%s), client: '
+             b'10.0.1.2, server: , request: "GET /s3.eu-west-1.amazonaws.com/b/key?X-Amz-Signature='
+             + b"5" * 64 + b' HTTP/1.1", host: "proxy.stk"\n')
+
+
+LARGE = pytest.mark.parametrize("name, block", [
+    ("one line in a hundred complains", NOISE * 50 + COMPLAINT % b"3: Host not found"),
+    ("every line complains", (COMPLAINT % b"3: Host not found" + COMPLAINT % b"110: Operation timed out") * 100),
+])
+MEGABYTES = int(os.environ.get("LAB_LOG_MB", "200"))
+
+
+def check_counts(answer, n, block):
+    log = answer["facts"]["log"]
+    assert log["lines"] == n * block.count(b"\n")
+    assert log["recognised"] == sum(g["count"] for g in log["groups"]) == n * block.count(b"[error]")
+
+
+@LARGE
+def test_a_large_file_takes_a_second_for_100_megabytes(world, name, block, record_property):
+    path, n = os.path.join(world.folder, "large.log"), (MEGABYTES << 20) // len(block) + 1
+    try:
+        with open(path, "wb") as f:
+            for _ in range(n):
+                f.write(block)
+        began = time.monotonic()
+        done = subprocess.run(doctor_command(path), capture_output=True, check=False, env={"PATH": os.environ["PATH"]})
+        seconds = time.monotonic() - began
+    finally:
+        os.unlink(path)
+    check_counts(json.loads(done.stdout), n, block)
+    speed = n * len(block) / seconds / 1e6
+    record_property("megabytes_per_second", round(speed))
+    print(f"{name}: {n * len(block) / 1e6:.0f} MB in {seconds:.1f} s, {speed:.0f} MB/s")
+    assert speed > 100 or is_sanitized()
+
+
+def resident_kib(pid):
+    """The most that it ever was."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return int(next(line for line in f if line.startswith("VmHWM:")).split()[1])
+
+
+@LARGE
+def test_memory_does_not_grow_with_the_log(world, name, block, record_property):
+    with subprocess.Popen(doctor_command("-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env={"PATH": os.environ["PATH"]}) as process:
+        seen, n = [], 0
+        for megabytes in (2, MEGABYTES):
+            while n * len(block) < megabytes << 20:
+                process.stdin.write(block)
+                n += 1
+            process.stdin.flush()
+            seen.append(resident_kib(process.pid))
+        answer, _ = process.communicate()
+    check_counts(json.loads(answer), n, block)
+    record_property("resident_kib", seen[1])
+    print(f"{name}: {seen[0]} KiB resident after 2 MB, {seen[1]} KiB after {MEGABYTES} MB")
+    assert seen[1] - seen[0] < 256
+    assert seen[1] < 32 * 1024 or is_sanitized()
