@@ -442,6 +442,29 @@ static void the_rows_of_kinds(void **state)
     assert_int_not_equal(log_kind_row(LOG_KIND_SLOW)->about, LOG_ABOUT_DNS);
 }
 
+/* docs/LOGS.md: "| `NAME` | ... | MEANING | CODES |", for whoever looks a kind up. */
+static void the_document_has_the_rows(void **state)
+{
+    static char text[256 * 1024];
+    char path[1024], row[1024];
+    const char *root = getenv("PENSTOCK_SOURCE_ROOT");
+    assert_non_null(root);
+    snprintf(path, sizeof path, "%s/docs/LOGS.md", root);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    for (unsigned i = 1; i < N_LOG_KINDS; i++) {
+        const struct log_kind_row *k = log_kind_row(i);
+        snprintf(row, sizeof row, "\n| `%s` | ", k->name);
+        const char *begins = strstr(text, row);
+        snprintf(row, sizeof row, " | %s | %s |\n", k->meaning, k->hints[0] ? k->hints : "-");
+        const char *ends = begins != NULL ? strstr(begins, row) : NULL;
+        if (ends == NULL || strchr(begins + 1, '\n') != ends + strlen(row) - 1)
+            fail_msg("docs/LOGS.md has no row \"| `%s` |...%s\"", k->name, row);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +478,7 @@ int main(void)
         cmocka_unit_test(quotes_of_exports),
         cmocka_unit_test(a_task_that_did_not_start),
         cmocka_unit_test(the_rows_of_kinds),
+        cmocka_unit_test(the_document_has_the_rows),
     };
     log_words_init(&words);
     return cmocka_run_group_tests(tests, NULL, NULL);
