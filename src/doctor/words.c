@@ -2,14 +2,16 @@
 
 #include "doctor/answer.h"
 
-static void words_time(int64_t us, struct buf *out)
+#include <inttypes.h>
+
+static void put_time(int64_t us, struct buf *out)
 {
     if (us < 0)
         return;
     if (us < 950)
         buf_printf(out, " in 0.%d ms", us < 100 ? 1 : (int)((us + 50) / 100));
     else
-        buf_printf(out, " in %lld ms", (long long)(us / 1000 + (us % 1000 >= 500)));
+        buf_printf(out, " in %" PRId64 " ms", us / 1000 + (us % 1000 >= 500));
 }
 
 void words_outcome(const struct fact_question *q, struct buf *out)
@@ -17,7 +19,7 @@ void words_outcome(const struct fact_question *q, struct buf *out)
     bool is_reply = answer_replies(q) > 0;
     view_answer_text(q, out);
     if (is_reply)
-        words_time(q->time_us, out);
+        put_time(q->time_us, out);
     if (answer_tries(q) > 1)
         buf_printf(out, " (%lld of %lld tries)",
                    (long long)(is_reply ? answer_replies(q) : answer_tries(q)),
