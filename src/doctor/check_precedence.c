@@ -160,7 +160,7 @@ static const struct row {
     EXPLAINS(always, CODES(PS3002), PS3005, PS5001),
     EXPLAINS(is_certificate_date, CODES(PS3013), PS3007),
     EXPLAINS(always, CODES(PS3015), PS5001),
-    EXPLAINS(always, CODES(PS4005), PS4006),
+    EXPLAINS(always, CODES(PS4004, PS4005), PS4006),
     EXPLAINS(always, CODES(PS1007), PS1008),
     EXPLAINS(always, CODES(PS1017), PS1016, PS4002),
 #undef EXPLAINS

@@ -11,6 +11,7 @@
 #define TABLE "rtb-1"
 #define GATEWAY "vpce-s3"
 #define TASK "arn:aws:ecs:eu-west-1:123456789012:task/stk/8f03"
+#define INSTANCE(b) (&(b)->facts.map_services.v[0].instances.v[0])
 
 /* One row: what is changed, and what then holds of the code. */
 struct check_row {
