@@ -15,21 +15,66 @@ static int failed(const char *what, const char *why)
     return EXIT_SOFTWARE;
 }
 
-/* Facts of a file: a whole report or the facts alone. */
-static bool load_facts(const char *path, struct fact_book *book)
+/* A file of facts as it is read: at most so much. */
+struct source {
+    FILE *file;
+    size_t left;
+    bool is_too_long;
+};
+
+static size_t read_some(void *to, size_t n, void *arg)
+{
+    struct source *from = arg;
+    if (from->left == 0) {
+        from->is_too_long = true;
+        return (size_t)-1;
+    }
+    size_t got = fread(to, 1, n < from->left ? n : from->left, from->file);
+    from->left -= got;
+    return ferror(from->file) ? (size_t)-1 : got;
+}
+
+/* NULL: what is wrong with it was said. */
+static json_t *load_json(const char *path)
 {
     json_error_t at;
-    struct buf errors;
     bool is_stdin = strcmp(path, "-") == 0;
-    json_t *document = is_stdin ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &at)
-                                : json_load_file(path, JSON_REJECT_DUPLICATES, &at);
-    if (document == NULL) {
+    struct source from = { .file = is_stdin ? stdin : fopen(path, "re"), .left = FACTS_JSON_BYTES };
+    if (from.file == NULL) {
+        failed(path, strerror(errno));
+        return NULL;
+    }
+    errno = 0;
+    json_t *document = json_load_callback(read_some, &from, JSON_REJECT_DUPLICATES, &at);
+    int problem = ferror(from.file) ? errno : 0;
+    if (!is_stdin)
+        fclose(from.file);
+    if (document != NULL)
+        return document;
+    if (from.is_too_long)
+        failed(path, "more than 16 MB are no facts of one task");
+    else if (problem != 0)
+        failed(path, strerror(problem));
+    else
         fprintf(stderr, "penstock doctor: %s:%d:%d: %s\n", path, at.line, at.column, at.text);
+    return NULL;
+}
+
+/* Facts of a file: what --facts-out or -o json wrote. */
+static bool load_facts(const char *path, struct fact_book *book)
+{
+    struct buf errors;
+    json_t *document = load_json(path);
+    if (document == NULL)
+        return false;
+    const json_t *facts = json_object_get(document, "facts");
+    if (facts == NULL) {
+        failed(path, "there is no member \"facts\" in it");
+        json_decref(document);
         return false;
     }
-    const json_t *facts = json_object_get(document, "facts");
     buf_init(&errors, 64 * 1024);
-    bool is_read = facts_read(facts != NULL ? facts : document, book, &errors);
+    bool is_read = facts_read(facts, book, &errors);
     if (!is_read)
         fprintf(stderr, "penstock doctor: %s: %.*s", path, STR_ARG(buf_str(&errors)));
     buf_done(&errors);
@@ -94,12 +139,26 @@ static int judge(const struct doctor_args *a, const struct fact_facts *facts)
     return code;
 }
 
+static int print_schema(void)
+{
+    struct buf text;
+    buf_init(&text, FACTS_JSON_BYTES);
+    report_schema(&text);
+    json_t *schema = text.failed ? NULL : json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+    bool is_printed = schema != NULL && output_print_json(schema);
+    json_decref(schema);
+    buf_done(&text);
+    return is_printed ? DOCTOR_OK : failed("stdout", "the schema could not be written");
+}
+
 int cmd_doctor(int argc, char **argv)
 {
     struct doctor_args a;
     struct fact_book book;
     if (!doctor_args_read(argc, argv, &a))
         return EXIT_USAGE_ERROR;
+    if (a.schema)
+        return print_schema();
     fact_book_init(&book);
     int code = 0;
     if (a.facts_in != NULL)

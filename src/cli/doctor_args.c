@@ -121,6 +121,8 @@ static bool take_flag(struct doctor_args *a, const char *argument)
         return a->probes = true;
     if (strcmp(argument, "--no-probe") == 0)
         return a->probes_not = true;
+    if (strcmp(argument, "--schema") == 0)
+        return a->schema = true;
     return false;
 }
 
@@ -131,6 +133,8 @@ static bool fits_together(const struct doctor_args *a)
     if (a->facts_in != NULL && gathers)
         return wrong("saved facts are judged as they are: nothing else can be asked with",
                      "--facts");
+    if (a->facts_in != NULL && a->facts_out != NULL)
+        return wrong("facts are either saved or judged; not both:", "--facts-out, --facts");
     if (a->probes && a->probes_not)
         return wrong("--probe and --no-probe exclude each other", NULL);
     if (a->task != NULL && a->cluster == NULL && strncmp(a->task, "arn:", 4) != 0)

@@ -17,6 +17,7 @@ struct doctor_args {
     enum doctor_format format;
     enum finding_severity fail_on; /* FINDING_ERROR, FINDING_WARNING */
     bool probes, probes_not;       /* --probe, --no-probe */
+    bool schema;                   /* --schema: nothing is diagnosed */
 };
 
 /* False: what was wrong was said on stderr, with the usage. */

@@ -1,8 +1,20 @@
 #include "cli/doctor_text.h"
 
+#include "cli/doctor_matrix.h"
 #include "doctor/facts_view.h"
 
 #include <stdio.h>
+#include <time.h>
+
+enum {
+    TITLE_COLUMN = 10, /* behind "x PS1001  " */
+    LINES_COLUMN = 4,  /* evidence, notes */
+    FIX_COLUMN = 9,    /* behind "    fix: " */
+    HANGING = 2,       /* further lines of one text */
+    MOST_REASONS = 12, /* why something could not be checked */
+    MOST_GROUPS = 20,  /* of a log */
+    LOG_NAME_COLUMNS = 40,
+};
 
 static enum style severity_style(enum finding_severity s)
 {
@@ -19,181 +31,265 @@ static void put(struct output *o, const char *text)
     buf_append(&o->text, str_from_c(text));
 }
 
-/* Words of text, wrapped; every line begins with so many spaces. A command is not wrapped: it is
- * copied and run. */
-static void put_wrapped(struct output *o, enum style style, unsigned indent, struct str text)
+/* A command is not wrapped: it is copied and run. */
+static bool is_command(struct str text)
 {
-    bool is_command = str_starts(text, STR("aws ")) || str_starts(text, STR("penstock ")) ||
-                      str_starts(text, STR("  "));
-    while (text.n > 0) {
-        size_t room = DOCTOR_TEXT_COLUMNS - indent, n = text.n;
-        if (n > room && !is_command) {
-            n = room;
-            while (n > 0 && text.p[n] != ' ')
-                n--;
-            if (n == 0)
-                n = str_find(text, ' ', 0);
-        }
-        buf_printf(&o->text, "%*s", (int)indent, "");
+    static const char *const programs[] = { "aws ", "penstock ", "ip ", "dig ", "PENSTOCK_", "  " };
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
+        if (str_starts(text, str_from_c(programs[i])))
+            return true;
+    return false;
+}
+
+/* How much of text stands in a line: to the end of a clause if that is not too early, else to the
+ * end of a word. */
+static size_t line_end(struct str text, size_t room)
+{
+    size_t word = 0, clause = 0;
+    if (text.n <= room)
+        return text.n;
+    for (size_t i = 1; i <= room; i++) {
+        if (text.p[i] != ' ')
+            continue;
+        word = i;
+        if (text.p[i - 1] == ';')
+            clause = i;
+    }
+    if (clause > room / 2)
+        return clause;
+    return word > 0 ? word : str_find(text, ' ', 1);
+}
+
+/* Words of text; the first line begins where we stand, in that column. */
+static void put_wrapped(struct output *o, enum style style, unsigned column, unsigned hanging,
+                        struct str text)
+{
+    bool is_whole = is_command(text);
+    for (bool is_first = true; is_first || text.n > 0; is_first = false) {
+        unsigned indent = column + (is_first ? 0 : hanging);
+        size_t n = is_whole ? text.n : line_end(text, DOCTOR_TEXT_COLUMNS - indent);
+        if (!is_first)
+            buf_printf(&o->text, "%*s", (int)indent, "");
         output_text(o, style, str_first(text, n));
-        buf_byte(&o->text, '\n');
+        put(o, "\n");
         text = str_trim(str_from(text, n));
     }
 }
 
-static void put_lines(struct output *o, enum style style, unsigned indent,
-                      const struct fact_texts *lines)
+static void put_lines(struct output *o, enum style style, const struct fact_texts *lines)
 {
-    for (size_t i = 0; i < lines->n; i++)
-        put_wrapped(o, style, indent, lines->v[i]);
+    for (size_t i = 0; i < lines->n; i++) {
+        buf_printf(&o->text, "%*s", LINES_COLUMN, "");
+        put_wrapped(o, style, LINES_COLUMN, HANGING, lines->v[i]);
+    }
 }
 
+static struct str last_part(struct str arn)
+{
+    for (size_t slash; (slash = str_find(arn, '/', 0)) < arn.n;)
+        arn = str_from(arn, slash + 1);
+    return arn;
+}
+
+/* Who was looked at, and when: "task 2d31e8db...", "vpc-1", "nginx.log". */
 static void put_head(struct output *o, const struct fact_facts *f)
 {
-    struct str task = f->metadata.task_arn.n > 0 ? f->metadata.task_arn : f->surroundings.task;
-    for (size_t slash; (slash = str_find(task, '/', 0)) < task.n;)
-        task = str_from(task, slash + 1);
+    enum { ID_COLUMNS = 8 };
+    const struct fact_surroundings *s = &f->surroundings;
+    struct str task = last_part(f->metadata.task_arn.n > 0 ? f->metadata.task_arn : s->task);
     output_text(o, STYLE_BOLD, STR("penstock doctor"));
-    if (task.n > 0)
-        buf_printf(&o->text, "   task %.*s", STR_ARG(str_first(task, 12)));
-    if (f->surroundings.region.n > 0)
-        buf_printf(&o->text, "   %.*s", STR_ARG(f->surroundings.region));
+    if (task.n > 0) {
+        put(o, "   task ");
+        output_text(o, STYLE_PLAIN, str_first(task, ID_COLUMNS));
+        put(o, task.n > ID_COLUMNS ? "..." : "");
+    }
+    const struct str parts[] = { s->vpc_id, s->region, last_part(f->log.source) };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].n > 0) {
+            put(o, "   ");
+            output_text(o, STYLE_PLAIN, str_first(parts[i], LOG_NAME_COLUMNS));
+        }
+    time_t taken = (time_t)f->taken_s;
+    struct tm tm;
+    char when[64];
+    if (f->taken_s > 0 && gmtime_r(&taken, &tm) != NULL &&
+        strftime(when, sizeof when, "   %Y-%m-%d %H:%M UTC", &tm) > 0)
+        output_text(o, STYLE_DIM, str_from_c(when));
     put(o, "\n");
 }
 
 static void put_title(struct output *o, const struct finding *f)
 {
-    char mark[16];
-    snprintf(mark, sizeof mark, "%c %s", severity_mark(f->severity), finding_row(f->code)->code);
-    output_text(o, severity_style(f->severity), str_from_c(mark));
+    char text[160];
+    snprintf(text, sizeof text, "%c %s", severity_mark(f->severity), finding_row(f->code)->code);
+    output_text(o, severity_style(f->severity), str_from_c(text));
     put(o, "  ");
-    output_text(o, STYLE_BOLD, f->title);
-    if (f->cause != 'o') {
-        char cause[128];
-        snprintf(cause, sizeof cause, "   cause %c: %s", f->cause, finding_cause_text(f->cause));
-        output_text(o, STYLE_DIM, str_from_c(cause));
-    }
+    put_wrapped(o, STYLE_BOLD, TITLE_COLUMN, 0, f->title);
+    if (f->cause == 'o')
+        return;
+    snprintf(text, sizeof text, "cause %c: %s", f->cause, finding_cause_text(f->cause));
+    if (TITLE_COLUMN + f->title.n + 3 + strlen(text) <= DOCTOR_TEXT_COLUMNS) {
+        o->text.n--; /* on the title's line */
+        put(o, "   ");
+    } else
+        buf_printf(&o->text, "%*s", TITLE_COLUMN, "");
+    output_text(o, STYLE_DIM, str_from_c(text));
     put(o, "\n");
 }
 
-static void put_finding(struct output *o, const struct finding *f)
+static void put_fix(struct output *o, const struct finding *f)
 {
-    put_title(o, f);
-    put_lines(o, STYLE_PLAIN, 4, &f->evidence);
     for (size_t i = 0; i < f->fix.n; i++) {
         if (i == 0) {
-            put(o, "    ");
+            buf_printf(&o->text, "%*s", LINES_COLUMN, "");
             output_text(o, STYLE_GOOD, STR("fix:"));
-            put(o, "\n");
-        }
-        put_wrapped(o, STYLE_PLAIN, 6, f->fix.v[i]);
+            put(o, " ");
+        } else
+            buf_printf(&o->text, "%*s", FIX_COLUMN, "");
+        bool is_bold = is_command(f->fix.v[i]);
+        put_wrapped(o, is_bold ? STYLE_BOLD : STYLE_PLAIN, FIX_COLUMN, 0, f->fix.v[i]);
     }
-    put_lines(o, STYLE_DIM, 4, &f->notes);
 }
 
-/* What follows from a root cause: counted, not told again. */
-static void put_consequences(struct output *o, const struct diagnosis *d)
+/* What goes away with a root cause: named, not told again. */
+static void put_consequences(struct output *o, const struct diagnosis *d, enum finding_code root)
 {
+    unsigned n = 0;
     for (unsigned i = 0; i < d->n_findings; i++) {
         const struct finding *f = d->findings[i];
-        if (f->rank != FINDING_CONSEQUENCE)
+        if (f->rank != FINDING_CONSEQUENCE || f->because != root)
             continue;
-        char line[64];
-        snprintf(line, sizeof line, "  %s  follows from %s: ", finding_row(f->code)->code,
-                 finding_row(f->because)->code);
-        output_text(o, STYLE_DIM, str_from_c(line));
-        output_text(o, STYLE_DIM, f->title);
-        put(o, "\n");
+        if (n++ == 0) {
+            buf_printf(&o->text, "%*s", LINES_COLUMN, "");
+            output_text(o, STYLE_DIM, STR("goes away with it:"));
+            put(o, "\n");
+        }
+        buf_printf(&o->text, "%*s%s  ", LINES_COLUMN + HANGING, "", finding_row(f->code)->code);
+        put_wrapped(o, STYLE_DIM, LINES_COLUMN + HANGING + 8, 0, f->title);
     }
+}
+
+static void put_finding(struct output *o, const struct diagnosis *d, const struct finding *f)
+{
+    put(o, "\n");
+    put_title(o, f);
+    put_lines(o, STYLE_PLAIN, &f->evidence);
+    put_fix(o, f);
+    put_lines(o, STYLE_DIM, &f->notes);
+    put_consequences(o, d, f->code);
 }
 
 static void put_rank(struct output *o, const struct diagnosis *d, enum finding_rank rank)
 {
     for (unsigned i = 0; i < d->n_findings; i++)
         if (d->findings[i]->rank == rank)
-            put_finding(o, d->findings[i]);
+            put_finding(o, d, d->findings[i]);
 }
 
-/* "NXDOMAIN 4 ms", "10.0.1.99 1 ms", "8 addresses 1 ms" */
-static void put_answer(struct table *t, const struct fact_question *q)
+static unsigned count_state(const struct diagnosis *d, enum check_state state)
 {
+    unsigned n = 0;
+    for (unsigned i = 0; i < N_FINDING_CODES; i++)
+        n += d->results[i].state == state;
+    return n;
+}
+
+/* Codes that have the same reason, and the reason. */
+static void put_reason(struct output *o, const struct diagnosis *d, enum finding_code first)
+{
+    const struct check_result *r = &d->results[first];
     struct buf text;
-    if (q == NULL) {
-        table_cell(t, STYLE_DIM, "-");
-        return;
-    }
-    bool is_answer = view_is(q->outcome, "answer");
-    buf_init(&text, 4096);
-    if (is_answer && q->addresses.n > 1)
-        buf_printf(&text, "%zu addresses, %.*s ...", q->addresses.n, STR_ARG(q->addresses.v[0]));
-    else
-        view_answer_text(q, &text);
-    if (q->replies > 0 && q->time_us >= 0)
-        buf_printf(&text, "  %lld.%lld ms", (long long)(q->time_us / 1000),
-                   (long long)(q->time_us / 100 % 10));
-    if (q->tries > 1 && q->replies >= 0 && q->replies < q->tries)
-        buf_printf(&text, "  (%lld of %lld tries)", (long long)q->replies, (long long)q->tries);
-    table_cell(t, is_answer ? STYLE_PLAIN : STYLE_BAD, "%.*s", STR_ARG(buf_str(&text)));
+    buf_init(&text, 64 * 1024);
+    for (unsigned i = first; i < N_FINDING_CODES; i++)
+        if (d->results[i].state == r->state && str_eq(d->results[i].why, r->why))
+            buf_printf(&text, "%s%s", i > first ? ", " : "",
+                       finding_row((enum finding_code)i)->code);
+    buf_printf(&text, ": %.*s", STR_ARG(r->why));
+    buf_printf(&o->text, "%*s", LINES_COLUMN, "");
+    put_wrapped(o, STYLE_PLAIN, LINES_COLUMN, HANGING, buf_str(&text));
     buf_done(&text);
 }
 
-static bool is_listed(const struct fact_server *s)
+static bool is_first_of_reason(const struct diagnosis *d, unsigned code)
 {
-    return view_is(s->source, "resolv.conf") || view_is(s->source, "settings");
+    for (unsigned i = 0; i < code; i++)
+        if (d->results[i].state == d->results[code].state &&
+            str_eq(d->results[i].why, d->results[code].why))
+            return false;
+    return d->results[code].why.n > 0;
 }
 
-static void put_matrix_head(struct table *t, const struct fact_facts *f, size_t n_servers)
+static unsigned put_reasons(struct output *o, const struct diagnosis *d, enum check_state state)
 {
-    table_cell(t, STYLE_DIM, "%s", "");
-    for (size_t i = 0; i < n_servers; i++) {
-        const struct fact_server *s = &f->servers.v[i];
-        table_cell(t, STYLE_DIM, "%.*s%s", STR_ARG(s->address),
-                   s->is_amazon == FACT_YES ? " (Amazon)"
-                   : is_listed(s)           ? ""
-                                            : " (asked for)");
+    unsigned n = 0;
+    for (unsigned i = 0; i < N_FINDING_CODES; i++)
+        if (d->results[i].state == state && is_first_of_reason(d, i) && n++ < MOST_REASONS)
+            put_reason(o, d, (enum finding_code)i);
+    if (n > MOST_REASONS)
+        output_line(o, STYLE_PLAIN, "    %u more reasons: -o json", n - MOST_REASONS);
+    return n;
+}
+
+/* What was asked for and could not be judged; all reasons where nothing was. */
+static void put_gaps(struct output *o, const struct diagnosis *d)
+{
+    bool is_nothing = count_state(d, CHECK_PASS) + count_state(d, CHECK_FAIL) == 0;
+    if (d->n_unknown > 0) {
+        put(o, "\n");
+        output_text(o, STYLE_WARN, STR("? could not be checked:"));
+        put(o, "\n");
+        put_reasons(o, d, CHECK_UNKNOWN);
+        put(o, "    penstock explain PS6001: the permissions that it takes\n");
     }
+    if (!is_nothing)
+        return;
+    put(o, "\n");
+    output_text(o, STYLE_WARN, STR("? there was nothing to judge"));
+    put(o, "\n");
+    put_reasons(o, d, CHECK_SKIPPED);
+    put(o,
+        "    Run it in the task (penstock doctor), or name what to look at from here: --vpc ID,\n"
+        "    --cluster C --task T, --log FILE.\n");
+}
+
+static void put_log_group(struct table *t, const struct fact_log_group *g)
+{
+    struct str first = g->first, last = g->last;
+    /* The second time without the day, where it is the same. */
+    if (first.n > 11 && last.n > 11 && str_eq(str_first(first, 11), str_first(last, 11)))
+        last = str_from(last, 11);
+    table_cell(t, STYLE_PLAIN, "%lld x", (long long)(g->count > 0 ? g->count : 0));
+    table_cell(t, STYLE_PLAIN, "%.*s", STR_ARG(str_first(g->name, LOG_NAME_COLUMNS)));
+    table_cell(t, STYLE_DIM, "%.*s", STR_ARG(str_first(first, 20)));
+    table_cell(t, STYLE_DIM, "%.*s", STR_ARG(str_first(last, 20)));
     table_next(t);
 }
 
-/* Every name against every server. */
-static void put_matrix(struct output *o, const struct fact_facts *f)
-{
-    size_t n_servers = f->servers.n < TABLE_COLUMNS - 2 ? f->servers.n : (size_t)TABLE_COLUMNS - 2;
-    struct table t;
-    if (n_servers == 0 || f->questions.n == 0 || !table_init(&t))
-        return;
-    put_matrix_head(&t, f, n_servers);
-    for (size_t i = 0; i < f->names.n && i < TABLE_ROWS / 2; i++) {
-        table_cell(&t, STYLE_PLAIN, "%.*s", STR_ARG(f->names.v[i].name));
-        for (size_t k = 0; k < n_servers; k++)
-            put_answer(&t, view_question(f, f->servers.v[k].address, f->names.v[i].name, NULL));
-        table_next(&t);
-    }
-    put(o, "\n");
-    table_print(o, &t, 2);
-    table_done(&t);
-}
-
-/* From which log, how many lines, and its groups. */
+/* From which log, how many lines, and its groups: each with what it means below. */
 static void put_log(struct output *o, const struct fact_log *log)
 {
-    struct table t;
-    if (log->groups.n == 0 || !table_init(&t))
+    if (log->source.n == 0)
         return;
     put(o, "\n");
-    output_line(o, STYLE_PLAIN, "  %.*s: %lld lines read, %lld of them say something",
-                STR_ARG(log->source), (long long)log->lines, (long long)log->recognised);
-    for (size_t i = 0; i < log->groups.n && i < 20; i++) {
+    if (log->error.n > 0)
+        output_line(o, STYLE_WARN, "  %.*s: %.*s", STR_ARG(log->source), STR_ARG(log->error));
+    output_line(o, STYLE_PLAIN, "  %.*s: %lld lines read, %lld of them tell of a failure",
+                STR_ARG(str_first(log->source, 60)), (long long)(log->lines > 0 ? log->lines : 0),
+                (long long)(log->recognised > 0 ? log->recognised : 0));
+    for (size_t i = 0; i < log->groups.n && i < MOST_GROUPS; i++) {
         const struct fact_log_group *g = &log->groups.v[i];
-        table_cell(&t, STYLE_PLAIN, "%lld", (long long)g->count);
-        table_cell(&t, g->is_dns == FACT_YES ? STYLE_BAD : STYLE_PLAIN, "%.*s", STR_ARG(g->kind));
-        table_cell(&t, STYLE_PLAIN, "%.*s", STR_ARG(g->name));
-        table_cell(&t, STYLE_DIM, "%.*s", STR_ARG(g->first));
-        table_cell(&t, STYLE_DIM, "%.*s", STR_ARG(g->last));
-        table_next(&t);
+        struct table t;
+        if (!table_init(&t))
+            return;
+        put_log_group(&t, g);
+        table_print(o, &t, LINES_COLUMN);
+        table_done(&t);
+        buf_printf(&o->text, "%*s", LINES_COLUMN + HANGING, "");
+        put_wrapped(o, g->is_dns == FACT_YES ? STYLE_BAD : STYLE_PLAIN, LINES_COLUMN + HANGING, 0,
+                    g->meaning.n > 0 ? g->meaning : g->kind);
     }
-    table_print(o, &t, 2);
-    table_done(&t);
+    if (log->groups.n > MOST_GROUPS)
+        output_line(o, STYLE_DIM, "    %zu more: -o json", log->groups.n - MOST_GROUPS);
 }
 
 static void put_summary(struct output *o, const struct diagnosis *d)
@@ -202,23 +298,37 @@ static void put_summary(struct output *o, const struct diagnosis *d)
     buf_init(&text, 64 * 1024);
     report_summary(d, &text);
     enum style style = d->n_roots > 0 ? STYLE_BAD : d->n_unknown > 0 ? STYLE_WARN : STYLE_GOOD;
-    output_text(o, style, buf_str(&text));
-    put(o, "\n");
+    put_wrapped(o, style, 0, HANGING, buf_str(&text));
     buf_done(&text);
+}
+
+/* "38 checks passed; it took 1.2 s and 31 DNS packets" */
+static void put_effort(struct output *o, const struct diagnosis *d)
+{
+    const struct fact_facts *f = d->facts;
+    char text[128];
+    if (f->took_ms < 0 || f->dns_packets <= 0)
+        return;
+    snprintf(text, sizeof text, "%u checks passed; it took %lld.%lld s and %lld DNS packets",
+             count_state(d, CHECK_PASS), (long long)(f->took_ms / 1000),
+             (long long)(f->took_ms / 100 % 10), (long long)f->dns_packets);
+    output_text(o, STYLE_DIM, str_from_c(text));
+    put(o, "\n");
 }
 
 void doctor_text(const struct diagnosis *d, struct output *o)
 {
     put_head(o, d->facts);
     put_rank(o, d, FINDING_ROOT);
-    put_consequences(o, d);
     put_rank(o, d, FINDING_NOTICE);
-    put_matrix(o, d->facts);
+    put_gaps(o, d);
+    doctor_matrix(d->facts, o);
     put_log(o, &d->facts->log);
     put(o, "\n");
     put_summary(o, d);
+    put_effort(o, d);
     if (d->n_findings > 0)
-        output_line(o, STYLE_DIM, "penstock explain %s tells more",
+        output_line(o, STYLE_DIM, "more about it: penstock explain %s",
                     finding_row(d->findings[0]->code)->code);
 }
 

@@ -50,6 +50,7 @@ static const struct cli_command commands[] = {
       "  --fail-on LEVEL    exit with 1 for findings of this level: error, or warning too\n"
       "  --facts-out F      save what was found out, to be judged elsewhere\n"
       "  --facts F          judge saved facts (- is stdin); nothing is asked\n"
+      "  --schema           the JSON Schema of -o json, docs/doctor.schema.json\n"
       "Exit code: 0 all is well, 1 findings, 2 not all could be checked, 64 wrong arguments,\n"
       "70 it failed itself.\n",
       cmd_doctor },

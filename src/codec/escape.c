@@ -28,6 +28,17 @@ static size_t utf8_sequence(struct str s, uint32_t *point)
     return n;
 }
 
+size_t escape_printable_length(struct str s)
+{
+    uint32_t c = 0;
+    size_t n = s.n > 0 ? utf8_sequence(s, &c) : 0;
+    bool is_control = c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029;
+    /* Unicode's Bidi_Control: what follows is shown in another order than it has. */
+    bool turns = c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+                 (c >= 0x2066 && c <= 0x2069);
+    return is_control || turns ? 0 : n;
+}
+
 static void append_u00(struct buf *out, uint8_t c)
 {
     const char escaped[] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };

@@ -2,6 +2,11 @@
 /* Bytes from outside, made harmless for where they are shown. */
 #include "base/buf.h"
 
+/*
+ * Bytes of the printable character that s begins with (UTF-8, RFC 3629); 0: it is a control
+ * character, one that turns the direction of text, or no UTF-8.
+ */
+size_t escape_printable_length(struct str s);
 /* As the inside of a JSON string: control characters, quote, backslash and bytes that are not UTF-8
  * are escaped (\u00XX). */
 void escape_json(struct buf *out, struct str s);

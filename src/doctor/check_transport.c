@@ -2,6 +2,7 @@
 
 #include "codec/addr.h"
 #include "doctor/answer.h"
+#include "doctor/shell_word.h"
 #include "doctor/words.h"
 
 /* How listed servers are reached: routes, IPv6, TCP, EDNS. */
@@ -47,7 +48,7 @@ static void judge_route(struct diagnosis *d, const struct fact_server *s,
                 "Give the subnet a route to %.*s (VPN, Direct Connect, peering, transit gateway), "
                 "or take it off the list.",
                 STR_ARG(s->address));
-    finding_fix(d, f, "ip route get %.*s", STR_ARG(s->address));
+    finding_fix(d, f, "ip route get %.*s", STR_ARG(shell_word(s->address, "ADDRESS")));
     words_fix_dhcp(d, f);
     words_note_proxy(d, f, s->address);
 }

@@ -95,15 +95,22 @@ void check_unknown(struct diagnosis *d, enum finding_code code, const char *why,
     va_end(args);
 }
 
+/* Somebody named what AWS is to be asked about; a task learns of itself from its metadata. */
+static bool is_asked_for(const struct fact_facts *f)
+{
+    const struct fact_surroundings *s = &f->surroundings;
+    return s->vpc_id.n > 0 || (s->cluster.n > 0 && !str_eq(s->cluster, f->metadata.cluster)) ||
+           (s->task.n > 0 && !str_eq(s->task, f->metadata.task_arn));
+}
+
 /* Why an action has no facts, for people; *is_skipped: because nobody asked for them. */
 static struct str why_not(const struct fact_facts *f, const struct fact_call *call,
                           bool *is_skipped)
 {
-    const struct fact_surroundings *s = &f->surroundings;
     *is_skipped = false;
     if (call != NULL)
         return call->message.n > 0 ? call->message : call->outcome;
-    *is_skipped = s->vpc_id.n == 0 && s->cluster.n == 0 && s->task.n == 0;
+    *is_skipped = !is_asked_for(f);
     return f->identity.error.n > 0 ? f->identity.error : STR("it was not asked for");
 }
 

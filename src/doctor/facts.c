@@ -1,5 +1,7 @@
 #include "doctor/facts.h"
 
+#include "codec/escape.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,9 +57,12 @@ void fact_book_done(struct fact_book *b)
 
 static void make_printable(char *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)p[i] < ' ' || p[i] == 127)
+    for (size_t i = 0; i < n;) {
+        size_t length = escape_printable_length(str_of(p + i, n - i));
+        if (length == 0)
             p[i] = '?';
+        i += length > 0 ? length : 1;
+    }
 }
 
 struct str fact_text(struct fact_book *b, struct str text)

@@ -93,8 +93,8 @@ void fact_book_done(struct fact_book *b);
 void fact_clear(const struct fact_row *row, void *record);
 
 /*
- * From any thread. Texts are copied, with what is not printable as '?'; a record is copied as it
- * is, so it is filled before it is added, and its own lists and texts are the book's already.
+ * From any thread. Texts are copied, with what is no printable UTF-8 as '?'; a record is copied as
+ * it is, so it is filled before it is added, and its own lists and texts are the book's already.
  */
 struct str fact_text(struct fact_book *b, struct str text);
 struct str fact_textf(struct fact_book *b, const char *format, ...)

@@ -1,5 +1,7 @@
 #include "doctor/facts_json.h"
 
+#include "doctor/log_mask.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,9 +116,29 @@ static void is_wanted(struct reader *r, const char *what)
 static void read_record(struct reader *r, const struct fact_row *row, const json_t *object,
                         void *record);
 
-static struct str json_str(const json_t *value)
+static unsigned count_stars(struct str text)
 {
-    return str_of(json_string_value(value), json_string_length(value));
+    unsigned n = 0;
+    for (size_t i = 0; i + 2 < text.n; i++)
+        n += memcmp(text.p + i, "***", 3) == 0;
+    return n;
+}
+
+/* The text as the book may have it. */
+static struct str read_text(struct reader *r, const json_t *value)
+{
+    struct str text = str_of(json_string_value(value), json_string_length(value));
+    size_t room = 4 * text.n + 8; /* an empty value becomes three bytes */
+    char *masked = malloc(room);
+    if (masked == NULL) {
+        r->is_wrong = true;
+        return (struct str){ NULL, 0 };
+    }
+    log_mask(text, masked, room);
+    bool has_secret = count_stars(str_from_c(masked)) > count_stars(text);
+    struct str kept = fact_text(r->book, has_secret ? str_from_c(masked) : text);
+    free(masked);
+    return kept;
 }
 
 static bool is_list(struct reader *r, const json_t *value)
@@ -138,8 +160,9 @@ static void read_texts(struct reader *r, const json_t *value, struct fact_texts 
         return;
     json_array_foreach (value, i, element) {
         size_t before = path_push(r, "[%zu]", i);
+        struct str text = json_is_string(element) ? read_text(r, element) : (struct str){ NULL, 0 };
         if (json_is_string(element))
-            fact_add_text(r->book, to, json_str(element));
+            fact_add(r->book, to, &text);
         else
             is_wanted(r, "a string");
         path_pop(r, before);
@@ -173,7 +196,7 @@ static void read_field(struct reader *r, const struct fact_field *field, const j
     switch (field->kind) {
     case FACT_TEXT:
         if (json_is_string(value))
-            *(struct str *)at = fact_text(r->book, json_str(value));
+            *(struct str *)at = read_text(r, value);
         else
             is_wanted(r, "a string");
         break;

@@ -8,14 +8,15 @@
 
 #include <jansson.h>
 
-enum { FACTS_JSON_BYTES = 64 * 1024 * 1024 };
+enum { FACTS_JSON_BYTES = 16 * 1024 * 1024 };
 
 /* An object. */
 void facts_write(const struct fact_facts *facts, struct json *j, const char *key);
 /*
  * Members that nobody knows are passed over, so that facts of a later version can be read. False
  * when a known one is of another type, or too much: errors then has a line each
- * ("facts.vpc.cidrs[2]: a string is wanted").
+ * ("facts.vpc.cidrs[2]: a string is wanted"). Who saved facts has masked what is secret; a text in
+ * which something is left is masked here, since facts are shown and passed on.
  */
 bool facts_read(const json_t *object, struct fact_book *b, struct buf *errors);
 

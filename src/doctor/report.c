@@ -40,9 +40,10 @@ static void put_count(struct buf *out, size_t begin, unsigned n, const char *one
         buf_printf(out, "%s%u %s", out->n > begin ? ", " : "", n, n == 1 ? one : many);
 }
 
-/* Each missing action once. */
+/* Each missing action once; PS6001 has all of them. */
 static void put_actions(struct buf *out, const struct diagnosis *d)
 {
+    enum { MOST_ACTIONS = 3 };
     struct fact_book seen;
     struct fact_texts actions = { NULL, 0, 0 };
     fact_book_init(&seen);
@@ -51,8 +52,11 @@ static void put_actions(struct buf *out, const struct diagnosis *d)
             if (d->results[i].state == CHECK_UNKNOWN &&
                 !fact_has_text(&actions, d->results[i].actions.v[k]))
                 fact_add_text(&seen, &actions, d->results[i].actions.v[k]);
-    for (size_t i = 0; i < actions.n; i++)
+    size_t n = actions.n > MOST_ACTIONS + 1 ? MOST_ACTIONS : actions.n;
+    for (size_t i = 0; i < n; i++)
         buf_printf(out, "%s%.*s", i ? ", " : " (need ", STR_ARG(actions.v[i]));
+    if (n < actions.n)
+        buf_printf(out, " and %zu more", actions.n - n);
     if (actions.n > 0)
         buf_byte(out, ')');
     fact_book_done(&seen);

@@ -32,10 +32,11 @@ static void put_rule(struct json *j, enum finding_code code)
     json_close(j, '{');
 }
 
+/* before: in front of the first line. */
 static void put_lines(struct buf *text, const struct fact_texts *lines, const char *before)
 {
     for (size_t i = 0; i < lines->n; i++)
-        buf_printf(text, "\n%s%.*s", before, STR_ARG(lines->v[i]));
+        buf_printf(text, "\n%s%.*s", i == 0 ? before : "", STR_ARG(lines->v[i]));
 }
 
 static void put_text(struct json *j, const struct finding *f)
@@ -50,16 +51,18 @@ static void put_text(struct json *j, const struct finding *f)
     buf_done(&text);
 }
 
-static void put_result(struct json *j, const struct finding *f)
+static void put_location(struct json *j, const struct finding *f)
 {
-    const char cause[] = { f->cause, 0 };
-    json_open(j, NULL, '{');
-    json_put_text(j, "ruleId", finding_row(f->code)->code);
-    json_put_u64(j, "ruleIndex", f->code);
-    json_put_text(j, "level", level_of(f->severity));
-    put_text(j, f);
     json_open(j, "locations", '[');
     json_open(j, NULL, '{');
+    json_open(j, "physicalLocation", '{');
+    json_open(j, "artifactLocation", '{');
+    json_put_text(j, "uri", PENSTOCK_SARIF_URI);
+    json_close(j, '{');
+    json_open(j, "region", '{');
+    json_put_u64(j, "startLine", 1);
+    json_close(j, '{');
+    json_close(j, '{');
     json_open(j, "logicalLocations", '[');
     json_open(j, NULL, '{');
     json_put_str(j, "fullyQualifiedName", f->subject.n > 0 ? f->subject : STR("network"));
@@ -68,6 +71,30 @@ static void put_result(struct json *j, const struct finding *f)
     json_close(j, '[');
     json_close(j, '{');
     json_close(j, '[');
+}
+
+/* The same finding about the same thing is the same result, whatever the times in its text. */
+static void put_fingerprint(struct json *j, const struct finding *f)
+{
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    buf_printf(&text, "%s:%.*s", finding_row(f->code)->code, STR_ARG(f->subject));
+    json_open(j, "partialFingerprints", '{');
+    json_put_str(j, "codeAndSubject/v1", buf_str(&text));
+    json_close(j, '{');
+    buf_done(&text);
+}
+
+static void put_result(struct json *j, const struct finding *f)
+{
+    const char cause[] = { f->cause, 0 };
+    json_open(j, NULL, '{');
+    json_put_text(j, "ruleId", finding_row(f->code)->code);
+    json_put_u64(j, "ruleIndex", f->code);
+    json_put_text(j, "level", level_of(f->severity));
+    put_text(j, f);
+    put_location(j, f);
+    put_fingerprint(j, f);
     json_open(j, "properties", '{');
     json_put_text(j, "rank", finding_rank_name(f->rank));
     json_put_text(j, "cause", cause);

@@ -1,6 +1,7 @@
 #include "doctor/words.h"
 
 #include "doctor/answer.h"
+#include "doctor/shell_word.h"
 
 #include <inttypes.h>
 
@@ -69,11 +70,11 @@ void words_server(const struct fact_server *s, struct buf *out)
 
 struct str words_vpc(const struct fact_facts *f)
 {
-    if (f->vpc.id.n > 0)
-        return f->vpc.id;
-    if (f->surroundings.vpc_id.n > 0)
-        return f->surroundings.vpc_id;
-    return f->task.vpc_id.n > 0 ? f->task.vpc_id : STR("VPC");
+    const struct str ids[] = { f->vpc.id, f->surroundings.vpc_id, f->task.vpc_id };
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (ids[i].n > 0)
+            return shell_word(ids[i], "VPC");
+    return STR("VPC");
 }
 
 const struct fact_texts *words_dhcp_option(const struct fact_facts *f, const char *key)
@@ -113,9 +114,8 @@ void words_fix_tasks(struct diagnosis *d, struct finding *to)
         f->surroundings.cluster.n > 0 ? f->surroundings.cluster : f->metadata.cluster;
     if (!is_in_aws(f))
         return;
-    if (cluster.n == 0)
-        cluster = STR("CLUSTER");
-    struct str service = f->task.service.n > 0 ? f->task.service : STR("SERVICE");
+    cluster = shell_word(cluster, "CLUSTER");
+    struct str service = shell_word(f->task.service, "SERVICE");
     finding_fix(d, to,
                 "aws ecs update-service --cluster %.*s --service %.*s --force-new-deployment",
                 STR_ARG(cluster), STR_ARG(service));
@@ -166,7 +166,7 @@ void words_fix_forwarding(struct diagnosis *d, struct finding *to)
                 "Where the option set cannot be changed: let that server forward AWS's names to a "
                 "Resolver inbound endpoint of the VPC (never to VPC+2).");
     finding_fix(d, to, "penstock forwarding --for bind --to %.*s",
-                STR_ARG(ips.n > 0 ? buf_str(&ips) : STR("INBOUND-IP")));
+                STR_ARG(shell_word(buf_str(&ips), "INBOUND-IP")));
     buf_done(&ips);
 }
 
