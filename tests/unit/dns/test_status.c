@@ -211,6 +211,8 @@ static void the_table_tells_where_rows_come_from(void **state)
     const json_t *kept = row_of(json_object_get(t, "endpoints"), "asked_first", "vpc");
     assert_string_equal(json_string_value(json_object_get(kept, "name")),
                         "s3.eu-west-1.amazonaws.com");
+    const json_t *for_ms = json_object_get(kept, "asked_first_for_ms");
+    assert_true(json_is_integer(for_ms) && json_integer_value(for_ms) < 10000);
     json_decref(t);
     rig_done(&g);
 }
