@@ -3,7 +3,8 @@
 moto has no DNS Firewall (ListFirewallRuleGroupAssociations, ListFirewallRules, ListFirewallDomains, ListFirewallConfigs,
 GetFirewallConfig): those are answered here, from `firewall`. DescribeTasks has neither enableExecuteCommand nor the
 containers' managedAgents, DescribeVpcEndpoints no dnsOptions, and a Resolver endpoint is always OPERATIONAL: those are
-put into moto's answers, from `exec_command`, `inbound_only` and `endpoint_status`. Everything else is moto's own."""
+put into moto's answers, from `exec_command`, `inbound_only` and `endpoint_status`. What moto never says (throttling, empty
+pages, a service that is out of order) is said here, from `said`. Everything else is moto's own."""
 
 import http.client
 import json
@@ -28,12 +29,15 @@ class Front(labhttp.Server):
     def reset(self):
         """actions: what was asked, in order; errors: (action, status, body). firewall: {"associations", "rules",
         "domains", "config"}; exec_command: fields of tasks and of their containers, or None;
-        inbound_only: endpoint -> its privateDnsOnlyForInboundResolverEndpoint; endpoint_status: (status, message) of Resolver endpoints."""
-        self.state.update(actions=[], errors=[], firewall={}, exec_command=None, inbound_only={}, endpoint_status=None)
+        inbound_only: endpoint -> its privateDnsOnlyForInboundResolverEndpoint; endpoint_status: (status, message) of Resolver endpoints.
+        said: action -> [(status, body)] for its next requests; None in place of a pair is moto's own answer.
+        requests: (action, body) of all."""
+        self.state.update(actions=[], errors=[], firewall={}, exec_command=None, inbound_only={}, endpoint_status=None,
+                          said={}, requests=[])
 
     def __getattr__(self, name):
         if name in ("actions", "errors", "firewall", "exec_command", "inbound_only",
-                    "endpoint_status"):
+                    "endpoint_status", "said", "requests"):
             return self.state[name]
         raise AttributeError(name)
 
@@ -52,7 +56,10 @@ class Front(labhttp.Server):
                 pass
             action = self.action_of(request)
             self.actions.append(action)
-            made = self._firewall(action, request)
+            self.requests.append((action, bytes(request.body).decode("utf-8", "replace")))
+            said = self.said.get(action)
+            said = said.pop(0) if said else None
+            made = (said[0], [], said[1]) if said else self._firewall(action, request)
             status, headers, body = made or self._from_moto(request)
             if status >= 400:
                 self.errors.append((action, status, body))

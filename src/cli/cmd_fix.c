@@ -119,12 +119,35 @@ static bool is_known(const struct fact_facts *f)
     return false;
 }
 
+/* What a failed step left behind. */
+static void put_left_over(struct output *o, const struct dhcp_state *state,
+                          const struct dhcp_plan *plan, const struct dhcp_applied *applied)
+{
+    bool is_uncertain = dhcp_is_uncertain(applied);
+    if (applied->step == DHCP_STEP_CREATE && is_uncertain)
+        output_line(o, STYLE_WARN,
+                    "the VPC is as it was; whether the set was made is not known. See:\n"
+                    "aws ec2 describe-dhcp-options --filters 'Name=tag:Name,Values=*AWS DNS'");
+    if (applied->step != DHCP_STEP_ASSOCIATE)
+        return;
+    if (!is_uncertain) {
+        output_line(o, STYLE_WARN, "the VPC is as it was; delete the set that nobody uses:");
+        dhcp_plan_write_delete(state, str_from_c(applied->new_id), &o->text);
+        return;
+    }
+    output_line(o, STYLE_WARN,
+                "whether the VPC has it now is not known. See `aws ec2 describe-vpcs`; to be sure "
+                "that it is as it was:");
+    dhcp_plan_write_rollback(state, plan, str_from_c(applied->new_id), &o->text);
+}
+
 /* Says how far it came, and how to take that back. */
 static int print_applied(const struct dhcp_state *state, const struct dhcp_plan *plan,
                          const struct dhcp_applied *applied, bool replaces)
 {
     struct output o;
     output_init(&o);
+    buf_byte(&o.text, '\n');
     if (applied->step > DHCP_STEP_CREATE)
         output_line(&o, STYLE_GOOD, "made %s", applied->new_id);
     if (applied->step > DHCP_STEP_ASSOCIATE)
@@ -132,18 +155,18 @@ static int print_applied(const struct dhcp_state *state, const struct dhcp_plan 
     if (replaces && applied->step > DHCP_STEP_ASSOCIATE)
         output_line(&o, STYLE_GOOD, "new tasks are being started for %zu of %zu services",
                     applied->n_replaced, state->n_services);
-    if (applied->step == DHCP_STEP_ASSOCIATE)
+    else if (applied->step == DHCP_STEP_DONE && state->n_services > 0)
         output_line(&o, STYLE_WARN,
-                    "the VPC is as it was; delete the set that nobody uses:\n"
-                    "aws ec2 delete-dhcp-options --dhcp-options-id %s",
-                    applied->new_id);
+                    "tasks that run keep the old servers: start new ones (the last of the commands "
+                    "above)");
+    put_left_over(&o, state, plan, applied);
     if (applied->step > DHCP_STEP_ASSOCIATE) {
-        buf_append(&o.text, STR("\nTo take it back:\n"));
+        buf_append(&o.text, STR("\nto take it back:\n"));
         dhcp_plan_write_rollback(state, plan, str_from_c(applied->new_id), &o.text);
     }
-    output_print(&o);
+    bool is_shown = output_print(&o);
     if (applied->step == DHCP_STEP_DONE)
-        return EXIT_OK;
+        return is_shown ? EXIT_OK : EXIT_FAILED;
     fprintf(stderr, "penstock fix: %s did not succeed; nothing further was done\n",
             dhcp_step_action(applied->step));
     print_error(&applied->error);
@@ -151,20 +174,43 @@ static int print_applied(const struct dhcp_state *state, const struct dhcp_plan 
 }
 
 /* Corporate names would be lost with the servers that know them. */
-static bool has_rules(const struct dhcp_plan *plan)
+static bool has_rules(const struct dhcp_state *state, const struct dhcp_plan *plan)
 {
     unsigned n = 0;
+    if (plan->n_servers == 0 || plan->mode == DHCP_AMAZON_FIRST)
+        return true;
     for (unsigned i = 0; i < plan->n_zones; i++)
         if (!plan->zones[i].is_forwarded) {
             fprintf(stderr, "penstock fix: no Resolver rule for %s\n", plan->zones[i].name);
             n++;
         }
-    if (n == 0 || plan->mode == DHCP_AMAZON_FIRST)
+    if (plan->n_bad_zones > 0)
+        fprintf(stderr, "penstock fix: %u words are no zones, or too many\n", plan->n_bad_zones);
+    bool is_unnamed = plan->n_zones == 0 && state->forwarded.n == 0;
+    if (is_unnamed)
+        fputs("penstock fix: no zone of the corporate servers is known: name them with --zone\n",
+              stderr);
+    if (n == 0 && plan->n_bad_zones == 0 && !is_unnamed)
         return true;
-    fputs("penstock fix: nothing was changed: make these rules first (the commands are above), or "
-          "say --without-rules\n",
-          stderr);
+    fprintf(stderr, "penstock fix: nothing was changed%s; or say --without-rules\n",
+            n > 0 ? ": make these rules first (the commands are above)" : "");
     return false;
+}
+
+/* Whose tasks are to be replaced must be known before anything is changed. */
+static bool knows_tasks(const struct fact_facts *f)
+{
+    for (size_t i = 0; i < f->calls.n; i++) {
+        const struct fact_call *call = &f->calls.v[i];
+        bool is_about_tasks = str_starts(call->action, STR("ecs:")) ||
+                              str_eq(call->action, STR("ec2:DescribeSubnets"));
+        if (is_about_tasks && !str_eq(call->outcome, STR("ok"))) {
+            fputs("penstock fix: nothing was changed: which tasks run in the VPC is not known\n",
+                  stderr);
+            return false;
+        }
+    }
+    return true;
 }
 
 static int carry_out(const struct arguments *a, struct aws_session *session, struct fact_book *book)
@@ -184,7 +230,8 @@ static int carry_out(const struct arguments *a, struct aws_session *session, str
         code = plan->verdict == DHCP_NOTHING_TO_DO ? EXIT_OK : EXIT_FAILED;
     else if (!a->applies)
         code = is_shown ? EXIT_OK : EXIT_FAILED;
-    else if (is_shown && (a->without_rules || has_rules(plan))) {
+    else if (is_shown && (a->without_rules || has_rules(&state, plan)) &&
+             (!a->replaces || knows_tasks(&book->facts))) {
         struct dhcp_applied applied;
         dhcp_apply(session, &state, plan, a->replaces, &applied);
         code = print_applied(&state, plan, &applied, a->replaces);

@@ -82,25 +82,31 @@ static bool wants_aws(const struct collect *c)
            cloudwatch_group(a).n > 0;
 }
 
+/* What was asked for, as a request. */
+static struct probe_request request_of(const struct collect *c, const struct conf_strs *buckets)
+{
+    const struct doctor_args *a = c->args;
+    return (struct probe_request){
+        .conf = c->conf,
+        .env = environ,
+        .region = str_from_c(a->region),
+        .region_source = a->region != NULL ? STR("--region") : STR(""),
+        .buckets = buckets,
+        .registry = c->conf->registry.host.n > 0 ? &c->conf->registry : NULL,
+        .inside = c->is_inside,
+        .link_local_allowed = c->conf->dns_aws_allowed,
+    };
+}
+
 static bool probe(struct collect *c)
 {
     const struct doctor_args *a = c->args;
     struct conf_strs buckets = { (struct str *)(uintptr_t)a->buckets, a->n_buckets };
     struct conf_addrs servers = { (struct addr *)(uintptr_t)a->servers, a->n_servers };
     struct fault fault = { .kind = FAULT_NONE };
-    uint64_t most_ms = wants_aws(c) ? PROBES_FIRST_MS : ALL_MS;
-    struct probe_request request = {
-        .conf = c->conf,
-        .env = environ,
-        .region = str_from_c(a->region),
-        .region_source = a->region != NULL ? STR("--region") : STR(""),
-        .buckets = &buckets,
-        .registry = c->conf->registry.host.n > 0 ? &c->conf->registry : NULL,
-        .dns_servers = &servers,
-        .inside = true,
-        .link_local_allowed = c->conf->dns_aws_allowed,
-        .deadline_us = c->started_us + most_ms * 1000,
-    };
+    struct probe_request request = request_of(c, &buckets);
+    request.dns_servers = &servers;
+    request.deadline_us = c->started_us + (wants_aws(c) ? PROBES_FIRST_MS : ALL_MS) * 1000ULL;
     if (probe_run(&request, c->book, &fault))
         return true;
     failed("the probes could not begin", fault.detail);
@@ -131,6 +137,11 @@ static bool ask_aws(struct collect *c)
     };
     if (s->region.n == 0)
         s->region = fact_text(c->book, aws_session_region(access.session, NULL));
+    if (!c->is_inside) {
+        struct conf_strs buckets = { (struct str *)(uintptr_t)a->buckets, a->n_buckets };
+        struct probe_request asked = request_of(c, &buckets);
+        probe_asked(&asked, c->book);
+    }
     gather_aws(&request, c->book);
     aws_access_close(&access);
     return true;

@@ -13,6 +13,13 @@ static struct str zone_below(struct str zone)
     return zone.n > 1 && zone.p[zone.n - 1] == '.' ? str_first(zone, zone.n - 1) : zone;
 }
 
+/* A rule whose association is on its way out, or never came, forwards nothing soon. */
+static bool is_in_force(const struct fact_resolver_rule *r)
+{
+    return view_is(r->type, "FORWARD") && !view_is(r->status, "DELETING") &&
+           !view_is(r->status, "FAILED") && !view_is(r->status, "OVERRIDDEN");
+}
+
 void dhcp_state_of(struct fact_book *book, struct dhcp_strs zones, struct dhcp_state *state)
 {
     const struct fact_facts *f = &book->facts;
@@ -32,7 +39,7 @@ void dhcp_state_of(struct fact_book *book, struct dhcp_strs zones, struct dhcp_s
             dhcp_options_add(&state->options, f->dhcp.options.v[i].key,
                              f->dhcp.options.v[i].values.v[k]);
     for (size_t i = 0; i < f->resolver_rules.n; i++)
-        if (view_is(f->resolver_rules.v[i].type, "FORWARD"))
+        if (is_in_force(&f->resolver_rules.v[i]))
             fact_add_text(book, &forwarded, zone_below(f->resolver_rules.v[i].domain));
     for (size_t i = 0; i < f->resolver_endpoints.n && state->outbound_endpoint.n == 0; i++)
         if (view_is(f->resolver_endpoints.v[i].direction, "OUTBOUND"))
@@ -69,6 +76,15 @@ static void add(struct params *p, struct str value, const char *format, ...)
     p->n++;
 }
 
+/* It will stand in commands. */
+static bool is_id(struct str id)
+{
+    for (size_t i = 0; i < id.n; i++)
+        if (!ascii_is_alpha(id.p[i]) && !ascii_is_digit(id.p[i]) && id.p[i] != '-')
+            return false;
+    return id.n > 0 && id.n < DHCP_ID_BYTES;
+}
+
 static bool create(struct aws_session *s, const struct dhcp_plan *plan, struct dhcp_applied *out)
 {
     struct params p = { .n = 0 };
@@ -89,8 +105,9 @@ static bool create(struct aws_session *s, const struct dhcp_plan *plan, struct d
     struct aws_reply reply;
     if (aws_call(s, &request, &reply)) {
         struct str id = xml_text(xml_root(reply.xml), "dhcpOptions/dhcpOptionsId");
-        snprintf(out->new_id, sizeof out->new_id, "%.*s", STR_ARG(id));
-        if (id.n == 0)
+        if (is_id(id))
+            snprintf(out->new_id, sizeof out->new_id, "%.*s", STR_ARG(id));
+        else
             aws_error_set(&reply.error, AWS_PROTOCOL, "the reply names no option set");
     }
     out->error = reply.error;
@@ -141,6 +158,20 @@ bool dhcp_apply(struct aws_session *s, const struct dhcp_state *state, const str
             return false;
     out->step = DHCP_STEP_DONE;
     return true;
+}
+
+bool dhcp_is_uncertain(const struct dhcp_applied *a)
+{
+    const struct aws_error *e = &a->error;
+    switch (e->kind) {
+    case AWS_BROKEN:
+    case AWS_PROTOCOL:
+        return true;
+    case AWS_UNREACHABLE:
+        return e->reach == AWS_REACH_TIMEOUT || e->reach == AWS_REACH_LOST;
+    default:
+        return false;
+    }
 }
 
 const char *dhcp_step_action(enum dhcp_step step)

@@ -103,3 +103,5 @@ void dhcp_plan_write_commands(const struct dhcp_state *state, const struct dhcp_
 /* new_id: of the set that was made; empty for "$new", as the commands have it. */
 void dhcp_plan_write_rollback(const struct dhcp_state *state, const struct dhcp_plan *plan,
                               struct str new_id, struct buf *out);
+/* For a set that was made and is nobody's. */
+void dhcp_plan_write_delete(const struct dhcp_state *state, struct str new_id, struct buf *out);

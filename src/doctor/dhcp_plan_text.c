@@ -185,6 +185,17 @@ void dhcp_plan_write_commands(const struct dhcp_state *state, const struct dhcp_
     buf_byte(out, '\n');
 }
 
+void dhcp_plan_write_delete(const struct dhcp_state *state, struct str new_id, struct buf *out)
+{
+    begin_call(out, state, "ec2 delete-dhcp-options");
+    buf_append(out, STR(" --dhcp-options-id "));
+    if (new_id.n > 0)
+        write_word(out, new_id);
+    else
+        buf_append(out, STR("\"$new\""));
+    buf_byte(out, '\n');
+}
+
 void dhcp_plan_write_rollback(const struct dhcp_state *state, const struct dhcp_plan *plan,
                               struct str new_id, struct buf *out)
 {
@@ -196,13 +207,7 @@ void dhcp_plan_write_rollback(const struct dhcp_state *state, const struct dhcp_
     write_word(out, state->set_id);
     write_deployments(state, out, &n_steps);
     begin_step(out, &n_steps);
-    begin_call(out, state, "ec2 delete-dhcp-options");
-    buf_append(out, STR(" --dhcp-options-id "));
-    if (new_id.n > 0)
-        write_word(out, new_id);
-    else
-        buf_append(out, STR("\"$new\""));
-    buf_byte(out, '\n');
+    dhcp_plan_write_delete(state, new_id, out);
 }
 
 static void show(struct buf *out, struct str s)

@@ -62,34 +62,32 @@ static void on_proxy(struct probe_proxy *p)
     one_less(p->owner);
 }
 
-static void set_region(struct run *run, struct str region, const char *source)
+static void set_region(struct fact_book *book, struct str region, const char *source)
 {
-    struct fact_surroundings *s = &run->book->facts.surroundings;
+    struct fact_surroundings *s = &book->facts.surroundings;
     if (s->region.n > 0 || !aws_region_is_valid(region))
         return;
-    s->region = fact_text(run->book, region);
-    s->region_source = fact_text(run->book, str_from_c(source));
+    s->region = fact_text(book, region);
+    s->region_source = fact_text(book, str_from_c(source));
 }
 
-static void find_region(struct run *run)
+static void find_region(const struct probe_request *r, struct fact_book *book)
 {
     static const char *const variables[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
-    struct fact_surroundings *s = &run->book->facts.surroundings;
-    const struct probe_request *r = &run->request;
+    struct fact_surroundings *s = &book->facts.surroundings;
     if (r->region.n > 0) {
-        s->region = fact_text(run->book, r->region);
-        s->region_source = fact_text(run->book, r->region_source);
+        s->region = fact_text(book, r->region);
+        s->region_source = fact_text(book, r->region_source);
     }
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
-        set_region(run, probe_variable(r->env, variables[i]), variables[i]);
-    set_region(run, metadata_region_of_arn(run->book->facts.metadata.task_arn),
-               "the task's metadata");
+        set_region(book, probe_variable(r->env, variables[i]), variables[i]);
+    set_region(book, metadata_region_of_arn(book->facts.metadata.task_arn), "the task's metadata");
 }
 
 static void on_metadata(struct probe_metadata *m)
 {
     struct run *run = m->owner;
-    find_region(run);
+    find_region(&run->request, run->book);
     probe_names_init(&run->names, &run->request, run->book->facts.surroundings.region, run->book);
     probe_hosts(run->request.conf, &run->names, run->book);
     run->n_running = 2;
@@ -128,6 +126,14 @@ static void run_free(struct run *run)
     io_tls_free(run->tls);
     io_loop_done(&run->loop);
     free(run);
+}
+
+void probe_asked(const struct probe_request *r, struct fact_book *book)
+{
+    struct probe_names names;
+    find_region(r, book);
+    probe_arguments(r, book);
+    probe_names_init(&names, r, book->facts.surroundings.region, book);
 }
 
 bool probe_run(const struct probe_request *r, struct fact_book *book, struct fault *f)

@@ -35,6 +35,10 @@ struct probe_request {
  */
 bool probe_run(const struct probe_request *r, struct fact_book *book, struct fault *f);
 
+/* Only what was asked for, where the doctor runs elsewhere than the task: region, registry, buckets
+ * and the names that they make. Sends nothing and reads nothing of this host. */
+void probe_asked(const struct probe_request *r, struct fact_book *book);
+
 /* The addresses of a name; n 0: nobody knows it, or nobody was there to ask. */
 struct probe_addresses {
     unsigned n;

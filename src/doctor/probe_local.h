@@ -6,6 +6,9 @@
 /* The value of a variable; empty when it is not set. Borrowed from env. */
 struct str probe_variable(char *const *env, const char *name);
 
+/* Registry, buckets and global names of surroundings: what was asked for. */
+void probe_arguments(const struct probe_request *r, struct fact_book *book);
+
 /* Fills what is not set yet of surroundings. */
 void probe_surroundings(const struct probe_request *r, struct fact_book *book);
 

@@ -144,18 +144,24 @@ static void set_registry(const struct conf_registry *r, struct fact_book *book)
                        STR_ARG(r->authority), STR_ARG(r->path));
 }
 
+void probe_arguments(const struct probe_request *r, struct fact_book *book)
+{
+    struct fact_surroundings *s = &book->facts.surroundings;
+    for (size_t i = 0; r->buckets != NULL && i < r->buckets->n; i++)
+        if (!fact_has_text(&s->buckets, r->buckets->v[i]))
+            fact_add_text(book, &s->buckets, r->buckets->v[i]);
+    set_registry(r->registry, book);
+    add_legacy_names(r, book);
+}
+
 void probe_surroundings(const struct probe_request *r, struct fact_book *book)
 {
     struct fact_surroundings *s = &book->facts.surroundings;
     s->on_ecs = fact_truth_of(is_on_ecs(r->env));
     s->inside = fact_truth_of(r->inside);
     s->link_local_allowed = fact_truth_of(r->link_local_allowed);
-    for (size_t i = 0; r->buckets != NULL && i < r->buckets->n; i++)
-        if (!fact_has_text(&s->buckets, r->buckets->v[i]))
-            fact_add_text(book, &s->buckets, r->buckets->v[i]);
-    set_registry(r->registry, book);
+    probe_arguments(r, book);
     add_proxies(r->env, book);
-    add_legacy_names(r, book);
     add_unbracketed(r->conf, book);
     add_addresses(book);
 }
