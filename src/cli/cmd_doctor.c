@@ -73,7 +73,7 @@ static bool load_facts(const char *path, struct fact_book *book)
         json_decref(document);
         return false;
     }
-    buf_init(&errors, 64 * 1024);
+    buf_init(&errors, REPORT_TEXT_BYTES);
     bool is_read = facts_read(facts, book, &errors);
     if (!is_read)
         fprintf(stderr, "penstock doctor: %s: %.*s", path, STR_ARG(buf_str(&errors)));

@@ -92,8 +92,9 @@ static const char *value_of(int argc, char **argv, int *at, const char *name)
     struct str argument = str_from_c(argv[*at]), option = str_from_c(name);
     if (str_eq(argument, option))
         return *at + 1 < argc ? argv[++*at] : "";
-    bool has_value = str_starts(argument, option) && argument.p[option.n] == '=';
-    return has_value ? argument.p + option.n + 1 : NULL;
+    struct str value = str_from(argument, option.n);
+    bool has_value = str_starts(argument, option) && str_starts(value, STR("="));
+    return has_value ? argv[*at] + option.n + 1 : NULL;
 }
 
 /* 1: taken, 0: something else, -1: wrong, and said. */

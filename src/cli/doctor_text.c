@@ -199,7 +199,7 @@ static void put_reason(struct output *o, const struct diagnosis *d, enum finding
 {
     const struct check_result *r = &d->results[first];
     struct buf text;
-    buf_init(&text, 64 * 1024);
+    buf_init(&text, REPORT_TEXT_BYTES);
     for (unsigned i = first; i < N_FINDING_CODES; i++)
         if (d->results[i].state == r->state && str_eq(d->results[i].why, r->why))
             buf_printf(&text, "%s%s", i > first ? ", " : "",
@@ -295,7 +295,7 @@ static void put_log(struct output *o, const struct fact_log *log)
 static void put_summary(struct output *o, const struct diagnosis *d)
 {
     struct buf text;
-    buf_init(&text, 64 * 1024);
+    buf_init(&text, REPORT_TEXT_BYTES);
     report_summary(d, &text);
     enum style style = d->n_roots > 0 ? STYLE_BAD : d->n_unknown > 0 ? STYLE_WARN : STYLE_GOOD;
     put_wrapped(o, style, 0, HANGING, buf_str(&text));

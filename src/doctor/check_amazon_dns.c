@@ -217,7 +217,7 @@ static void judge_both_addresses(struct diagnosis *d)
     }
 }
 
-enum { LATE_US = 1000000 };
+enum { LATE_US = 1000000, MAX_LATE = 8 };
 
 /* How a forwarder looks whose own upstream never answers it: it gives up late. */
 static bool is_late_failure(const struct fact_question *q)
@@ -227,7 +227,7 @@ static bool is_late_failure(const struct fact_question *q)
 }
 
 struct forwarder {
-    const struct fact_question *late[8];
+    const struct fact_question *late[MAX_LATE];
     unsigned n_late, n_other; /* n_other: names with a reply in time */
 };
 
@@ -240,7 +240,7 @@ static struct forwarder look_at(const struct fact_facts *f, const struct fact_se
         if (q == NULL)
             continue;
         if (is_late_failure(q)) {
-            if (w.n_late < sizeof w.late / sizeof *w.late && view_amazon_answer(f, q->name) != NULL)
+            if (w.n_late < MAX_LATE && view_amazon_answer(f, q->name) != NULL)
                 w.late[w.n_late++] = q;
         } else if (q->replies > 0 && q->time_us < LATE_US) {
             w.n_other++;

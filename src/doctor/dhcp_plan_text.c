@@ -10,7 +10,7 @@ static void write_word(struct buf *out, struct str s)
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                "-_./:,@%+";
     size_t n_safe = 0;
-    while (n_safe < s.n && s.p[n_safe] != 0 && strchr(safe, s.p[n_safe]) != NULL)
+    while (s.p != NULL && n_safe < s.n && s.p[n_safe] != 0 && strchr(safe, s.p[n_safe]) != NULL)
         n_safe++;
     if (s.n > 0 && n_safe == s.n) {
         buf_append(out, s);
@@ -89,7 +89,7 @@ static void write_rule(const struct dhcp_state *s, const struct dhcp_plan *plan,
     begin_step(out, n_steps);
     buf_append(out, STR("rule=$("));
     begin_call(out, s, "route53resolver create-resolver-rule");
-    buf_init(&id, 2 * SHOWN_BYTES);
+    buf_init(&id, (size_t)2 * SHOWN_BYTES);
     buf_printf(&id, "penstock-%.*s-%s", STR_ARG(s->vpc), zone);
     write_flag(out, "--creator-request-id", buf_str(&id));
     out->failed |= id.failed;

@@ -8,8 +8,13 @@
 
 enum { PATH_BYTES = 256 };
 
+enum {
+    N_ROWS = 0
+#define RECORD(name, help) +1
+#include "doctor/facts.def"
+};
 #define RECORD(name, help) &fact_row_##name,
-static const struct fact_row *const rows[] = {
+static const struct fact_row *const rows[N_ROWS] = {
 #include "doctor/facts.def"
 };
 
@@ -286,7 +291,7 @@ static void write_field_schema(const struct fact_field *field, struct json *j)
 
 void facts_write_schema(struct json *j)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < N_ROWS; i++) {
         json_open(j, rows[i]->name, '{');
         json_put_text(j, "type", "object");
         if (rows[i]->help[0])

@@ -111,7 +111,7 @@ static struct run *run_new(const struct probe_request *r, struct fact_book *book
     run->request = *r;
     run->book = book;
     if (r->deadline_us == 0)
-        run->request.deadline_us = io_now_us() + PROBE_MS * 1000;
+        run->request.deadline_us = io_now_us() + PROBE_MS * 1000ULL;
     run->deadline.on_fire = on_deadline;
     return run;
 }

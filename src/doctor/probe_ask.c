@@ -18,7 +18,7 @@ bool probe_ask_is_soft(const struct probe_reply *r)
 /* Tries that had no time: shorter under way than an answer took, or than any is given. */
 static unsigned count_cut(const struct probe_ask *a)
 {
-    uint64_t now_us = io_now_us(), least_us = PROBE_FIRST_WAIT_MS * 1000;
+    uint64_t now_us = io_now_us(), least_us = PROBE_FIRST_WAIT_MS * 1000ULL;
     unsigned n = 0;
     if (a->is_sampling)
         least_us = SAMPLE_WAIT_MS * 1000 / 2;
@@ -87,7 +87,7 @@ static bool tries_again(struct probe_ask *a, const struct probe_query *q,
 static uint64_t grace_ms(const struct probe_ask *a)
 {
     uint64_t now_us = io_now_us();
-    uint64_t due_us = a->queries[a->n_tries - 1].sent_us + a->time_us + GRACE_MS * 1000;
+    uint64_t due_us = a->queries[a->n_tries - 1].sent_us + a->time_us + GRACE_MS * 1000ULL;
     return due_us > now_us ? (due_us - now_us) / 1000 : 0;
 }
 

@@ -291,7 +291,7 @@ static struct probe_ask *find_sample(struct probe_dns *d, const struct probe_ser
         if (a->state != PROBE_ASK_OVER)
             return NULL;
         if (found == NULL && a->priority == PRIORITY_FIRST && !a->by_tcp && a->has_reply &&
-            a->time_us <= SAMPLED_MS * 1000 && !probe_ask_is_soft(&a->reply))
+            a->time_us <= SAMPLED_MS * 1000ULL && !probe_ask_is_soft(&a->reply))
             found = a;
     }
     return found;
@@ -303,7 +303,7 @@ static void sample(struct probe_dns *d, struct probe_server *s)
     struct probe_ask *a = find_sample(d, s);
     unsigned kept = d->asker.n_packets + reserve(d), n = kept < PACKETS ? PACKETS - kept : 0;
     if (!(s->is_first || s->is_amazon) || s->has_sampled || a == NULL ||
-        io_now_us() + SAMPLING_MS * 1000 > d->until_us)
+        io_now_us() + SAMPLING_MS * 1000ULL > d->until_us)
         return;
     s->has_sampled = true;
     if (n / 2 > 0)
@@ -416,7 +416,7 @@ void probe_dns_start(struct probe_dns *d, struct io_loop *loop, const struct pro
     d->book = book;
     d->names = names;
     d->until.on_fire = on_until;
-    d->until_us = now_us + PROBE_DNS_MS * 1000;
+    d->until_us = now_us + PROBE_DNS_MS * 1000ULL;
     if (r->deadline_us > 0 && r->deadline_us < d->until_us)
         d->until_us = r->deadline_us;
     add_servers(d, r, system, n_system);

@@ -52,7 +52,7 @@ unsigned probe_resolv_conf(const struct conf *conf, struct fact_book *book, stru
     struct resolv_conf rc;
     struct buf text;
     unsigned n = 0;
-    buf_init(&text, 2 * RESOLV_CONF_BYTES);
+    buf_init(&text, (size_t)2 * RESOLV_CONF_BYTES);
     to->path = fact_text(book, conf->resolv_conf);
     int e =
         to->path.n > 0 ? read_file(to->path.p, RESOLV_CONF_BYTES, &text, &to->changed_s) : ENOENT;
@@ -104,7 +104,7 @@ void probe_hosts(const struct conf *conf, struct probe_names *names, struct fact
     struct buf text;
     int64_t changed_s;
     struct str path = fact_text(book, conf->hosts_file);
-    buf_init(&text, 2 * HOSTS_BYTES);
+    buf_init(&text, (size_t)2 * HOSTS_BYTES);
     if (path.n > 0 && read_file(path.p, HOSTS_BYTES, &text, &changed_s) == 0)
         hosts_parse(buf_str(&text), on_hosts_entry,
                     &(struct hosts_reader){ .names = names, .book = book });

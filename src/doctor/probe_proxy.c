@@ -31,7 +31,7 @@ static struct str without_port(struct str server)
 {
     if (str_ends(server, STR(":53")))
         server.n -= 3;
-    if (server.n > 2 && server.p[0] == '[' && server.p[server.n - 1] == ']')
+    if (server.p != NULL && server.n > 2 && server.p[0] == '[' && server.p[server.n - 1] == ']')
         server = str_of(server.p + 1, server.n - 2);
     return server;
 }

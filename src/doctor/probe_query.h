@@ -43,23 +43,23 @@ struct probe_query {
     void *owner;
     /* Once, later than start. reply: PROBE_QUERY_REPLY's, borrowed for the call; else NULL. */
     void (*on_done)(struct probe_query *q, const struct probe_reply *reply);
+    uint64_t sent_us, took_us;
     enum probe_query_end end;
     int sys_errno;
-    uint64_t sent_us, took_us;
     bool by_tcp;
     /* private */
     struct io_loop *loop;
-    struct addr server;
     struct dns_ask ask;
     struct io_timer timer;
     struct io_task failure;
-    uv_poll_t *poll; /* UDP */
-    int fd;
+    uv_poll_t *poll;          /* UDP */
     struct io_stream *stream; /* TCP */
-    bool is_connected, is_active;
     struct dns_frames frames;
-    uint16_t id;
     size_t n, sent_n; /* of query, the length in front included */
+    struct addr server;
+    int fd;
+    uint16_t id;
+    bool is_connected, is_active;
     uint8_t query[2 + 512];
 };
 

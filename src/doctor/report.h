@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "doctor/diagnosis.h"
 
+enum { REPORT_TEXT_BYTES = 1024 * 1024 }; /* of one finding, or of a summary */
+
 /* Exit codes of `penstock doctor`. */
 enum { DOCTOR_OK = 0, DOCTOR_FINDINGS = 1, DOCTOR_INCOMPLETE = 2 };
 

@@ -45,7 +45,7 @@ static void put_check(struct json *j, enum finding_code code, const struct check
 static void put_summary(struct json *j, const struct diagnosis *d)
 {
     struct buf text;
-    buf_init(&text, 64 * 1024);
+    buf_init(&text, REPORT_TEXT_BYTES);
     report_summary(d, &text);
     json_open(j, "summary", '{');
     json_put_str(j, "text", buf_str(&text));

@@ -48,7 +48,7 @@ static void put_case(struct buf *out, enum finding_code code, const struct check
     if (r->state == CHECK_SKIPPED || r->state == CHECK_UNKNOWN) {
         buf_append(out, STR("<skipped"));
         struct buf why;
-        buf_init(&why, 64 * 1024);
+        buf_init(&why, REPORT_TEXT_BYTES);
         buf_printf(&why, "%s: %.*s", check_state_name(r->state), STR_ARG(r->why));
         put_attribute(out, "message", buf_str(&why));
         buf_done(&why);

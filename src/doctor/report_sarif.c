@@ -42,7 +42,7 @@ static void put_lines(struct buf *text, const struct fact_texts *lines, const ch
 static void put_text(struct json *j, const struct finding *f)
 {
     struct buf text;
-    buf_init(&text, 1024 * 1024);
+    buf_init(&text, REPORT_TEXT_BYTES);
     buf_append(&text, f->title);
     put_lines(&text, &f->evidence, "");
     put_lines(&text, &f->fix, "fix: ");
@@ -77,7 +77,7 @@ static void put_location(struct json *j, const struct finding *f)
 static void put_fingerprint(struct json *j, const struct finding *f)
 {
     struct buf text;
-    buf_init(&text, 1024 * 1024);
+    buf_init(&text, REPORT_TEXT_BYTES);
     buf_printf(&text, "%s:%.*s", finding_row(f->code)->code, STR_ARG(f->subject));
     json_open(j, "partialFingerprints", '{');
     json_put_str(j, "codeAndSubject/v1", buf_str(&text));
