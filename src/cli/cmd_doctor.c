@@ -6,6 +6,7 @@
 #include "doctor/facts_json.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -159,6 +160,7 @@ int cmd_doctor(int argc, char **argv)
         return EXIT_USAGE_ERROR;
     if (a.schema)
         return print_schema();
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is told by write */
     fact_book_init(&book);
     int code = 0;
     if (a.facts_in != NULL)

@@ -233,7 +233,6 @@ static unsigned put_reasons(struct output *o, const struct diagnosis *d, enum ch
 /* What was asked for and could not be judged; all reasons where nothing was. */
 static void put_gaps(struct output *o, const struct diagnosis *d)
 {
-    bool is_nothing = count_state(d, CHECK_PASS) + count_state(d, CHECK_FAIL) == 0;
     if (d->n_unknown > 0) {
         put(o, "\n");
         output_text(o, STYLE_WARN, STR("? could not be checked:"));
@@ -241,7 +240,7 @@ static void put_gaps(struct output *o, const struct diagnosis *d)
         put_reasons(o, d, CHECK_UNKNOWN);
         put(o, "    penstock explain PS6001: the permissions that it takes\n");
     }
-    if (!is_nothing)
+    if (report_has_judged(d))
         return;
     put(o, "\n");
     output_text(o, STYLE_WARN, STR("? there was nothing to judge"));

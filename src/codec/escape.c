@@ -36,7 +36,8 @@ size_t escape_printable_length(struct str s)
     /* Unicode's Bidi_Control: what follows is shown in another order than it has. */
     bool turns = c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
                  (c >= 0x2066 && c <= 0x2069);
-    return is_control || turns ? 0 : n;
+    bool is_none = (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef); /* noncharacters */
+    return is_control || turns || is_none ? 0 : n;
 }
 
 static void append_u00(struct buf *out, uint8_t c)

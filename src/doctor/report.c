@@ -1,5 +1,7 @@
 #include "doctor/report.h"
 
+#include "doctor/facts_view.h"
+
 const char *finding_rank_name(enum finding_rank rank)
 {
     static const char *const names[] = {
@@ -17,12 +19,24 @@ const char *check_state_name(enum check_state state)
     return names[state];
 }
 
-static bool is_anything_checked(const struct diagnosis *d)
+static bool has_answer_of_aws(const struct fact_facts *f)
 {
-    for (unsigned i = 0; i < N_FINDING_CODES; i++)
-        if (d->results[i].state == CHECK_PASS || d->results[i].state == CHECK_FAIL)
+    for (size_t i = 0; i < f->calls.n; i++)
+        if (view_is(f->calls.v[i].outcome, "ok"))
             return true;
     return false;
+}
+
+/* Beyond a log. */
+static bool has_looked(const struct fact_facts *f)
+{
+    return f->questions.n > 0 || f->connections.n > 0 || f->resolv_conf.path.n > 0 ||
+           f->resolv_conf.error.n > 0 || has_answer_of_aws(f);
+}
+
+bool report_has_judged(const struct diagnosis *d)
+{
+    return d->n_findings > 0 || has_looked(d->facts) || d->facts->log.lines > 0;
 }
 
 int report_exit_code(const struct diagnosis *d, enum finding_severity fail_on)
@@ -30,7 +44,7 @@ int report_exit_code(const struct diagnosis *d, enum finding_severity fail_on)
     for (unsigned i = 0; i < d->n_findings; i++)
         if (d->findings[i]->severity >= fail_on)
             return DOCTOR_FINDINGS;
-    return d->n_unknown > 0 || !is_anything_checked(d) ? DOCTOR_INCOMPLETE : DOCTOR_OK;
+    return d->n_unknown > 0 || !report_has_judged(d) ? DOCTOR_INCOMPLETE : DOCTOR_OK;
 }
 
 /* "3 consequences", ", " before it where something stands already. */
@@ -69,9 +83,9 @@ void report_summary(const struct diagnosis *d, struct buf *out)
     put_count(out, begin, d->n_consequences, "consequence", "consequences");
     put_count(out, begin, d->n_notices, "noticed", "noticed");
     if (d->n_roots + d->n_consequences + d->n_notices == 0)
-        buf_append(out, !is_anything_checked(d) ? STR("nothing could be checked")
-                        : d->n_unknown          ? STR("nothing found")
-                                                : STR("all is well"));
+        buf_append(out, !report_has_judged(d) ? STR("nothing could be checked")
+                        : d->n_unknown > 0 || !has_looked(d->facts) ? STR("nothing found")
+                                                                    : STR("all is well"));
     put_count(out, begin, d->n_unknown, "unknown", "unknown");
     put_actions(out, d);
 }

@@ -13,6 +13,8 @@ enum { DOCTOR_OK = 0, DOCTOR_FINDINGS = 1, DOCTOR_INCOMPLETE = 2 };
 
 /* Findings at or above fail_on: 1. Else, checks that could not be made though somebody asked: 2. */
 int report_exit_code(const struct diagnosis *d, enum finding_severity fail_on);
+/* Whether there was anything to judge: probes, AWS's answers, lines of a log. */
+bool report_has_judged(const struct diagnosis *d);
 /* "1 root cause, 2 consequences, 1 noticed, 3 unknown (need ec2:DescribeVpcs)"; "all is well".
  * Some of the actions, where many are missing. */
 void report_summary(const struct diagnosis *d, struct buf *out);
