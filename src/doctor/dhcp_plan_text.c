@@ -10,7 +10,9 @@ static void write_word(struct buf *out, struct str s)
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                "-_./:,@%+";
     size_t n_safe = 0;
-    while (s.p != NULL && n_safe < s.n && s.p[n_safe] != 0 && strchr(safe, s.p[n_safe]) != NULL)
+    if (s.p == NULL)
+        s = STR("");
+    while (n_safe < s.n && s.p[n_safe] != 0 && strchr(safe, s.p[n_safe]) != NULL)
         n_safe++;
     if (s.n > 0 && n_safe == s.n) {
         buf_append(out, s);
