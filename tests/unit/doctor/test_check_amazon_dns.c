@@ -231,6 +231,101 @@ static void operational(struct fact_book *b)
     make_endpoint_status(b, "OPERATIONAL", VPC);
 }
 
+static void all_works_without_calls(struct fact_book *b)
+{
+    build_healthy(b);
+    b->facts.calls.n = 0;
+}
+
+static void hostnames_off_for_a_namespace(struct fact_book *b)
+{
+    hostnames_off_unneeded(b);
+    b->facts.namespaces.n = 1;
+}
+
+static void hostnames_off_for_an_endpoint(struct fact_book *b)
+{
+    hostnames_off_unneeded(b);
+    b->facts.endpoints.n = 2;
+}
+
+static void search_name_is_nobodys(struct fact_book *b)
+{
+    custom_set_that_forwards(b);
+    make_dns_name(b, "registry.stk.corp.example", "search");
+    ask(b, "10.9.0.53", "registry.stk.corp.example", "nxdomain", "");
+}
+
+static void registry_is_nobodys(struct fact_book *b)
+{
+    build_inside(b, "10.9.0.53");
+    make_dhcp_values(b, "10.9.0.53");
+    says(b, "10.9.0.53", PUBLIC, "nxdomain");
+    says(b, AMAZON, PUBLIC, "nxdomain");
+}
+
+static void registry_alone_fails(struct fact_book *b)
+{
+    build_inside(b, AMAZON);
+    b->facts.vpc.dns_support = FACT_NO;
+    says(b, AMAZON, PUBLIC, "timeout");
+    dial(b, S3, "s3", "52.218.1.1", AMAZON, "ok");
+}
+
+static void all_works_but_a_search_name(struct fact_book *b)
+{
+    support_off_but_all_works(b);
+    make_dns_name(b, "registry.stk.corp.example", "search");
+}
+
+static void hostnames_off_endpoints_denied(struct fact_book *b)
+{
+    hostnames_off_unneeded(b);
+    fail_call(b, "ec2:DescribeVpcEndpoints", "denied");
+}
+
+static void hostnames_off_zones_denied(struct fact_book *b)
+{
+    hostnames_off_unneeded(b);
+    fail_call(b, "route53:ListHostedZonesByVPC", "denied");
+}
+
+static void custom_set_with_outbound(struct fact_book *b)
+{
+    custom_set_with_inbound(b);
+    b->facts.resolver_endpoints.v[0].direction = make_text(b, "OUTBOUND");
+}
+
+static void custom_set_with_dead_inbound(struct fact_book *b)
+{
+    custom_set_with_inbound(b);
+    b->facts.resolver_endpoints.v[0].status = make_text(b, "DELETING");
+}
+
+static void other_option_silent(struct fact_book *b)
+{
+    option_silent(b);
+    b->facts.servers.v[1].address = make_text(b, "10.0.0.3");
+}
+
+static void custom_server_silent(struct fact_book *b)
+{
+    build_inside(b, "10.9.0.53");
+    says(b, "10.9.0.53", "timeout", "timeout");
+    says(b, AMAZON, PUBLIC, "10.0.1.99");
+}
+
+static void other_name_is_late_too(struct fact_book *b)
+{
+    late_for_aws(b);
+    b->facts.questions.v[1].time_us = 2000000;
+}
+
+static void action_needed_somewhere(struct fact_book *b)
+{
+    make_endpoint_status(b, "ACTION_NEEDED", NULL);
+}
+
 static const struct check_row rows[] = {
     { "support is on", outside, PS2001, CHECK_PASS, NULL, NULL },
     { "support is off", support_off_outside, PS2001, CHECK_FAIL, "enableDnsSupport of vpc-1",
@@ -284,6 +379,26 @@ static const struct check_row rows[] = {
       "ACTION_NEEDED", NULL },
     { "an operational endpoint", operational, PS2010, CHECK_PASS, NULL, NULL },
     { "no VPC, no endpoints", nothing_known, PS2010, CHECK_SKIPPED, NULL, NULL },
+    { "all works, nothing may be read", all_works_without_calls, PS2001, CHECK_PASS, NULL, NULL },
+    { "and hostnames", all_works_without_calls, PS2002, CHECK_PASS, NULL, NULL },
+    { "a namespace needs hostnames", hostnames_off_for_a_namespace, PS2002, CHECK_FAIL, NULL,
+      NULL },
+    { "private DNS needs hostnames", hostnames_off_for_an_endpoint, PS2002, CHECK_FAIL, NULL,
+      NULL },
+    { "off, and the registry fails", registry_alone_fails, PS2001, CHECK_FAIL,
+      "169.254.169.253 gives no answer for registry.stk", NULL },
+    { "off, and no search name works", all_works_but_a_search_name, PS2001, CHECK_PASS, NULL,
+      NULL },
+    { "hostnames off, endpoints unknown", hostnames_off_endpoints_denied, PS2002, CHECK_FAIL, NULL,
+      NULL },
+    { "hostnames off, zones unknown", hostnames_off_zones_denied, PS2002, CHECK_FAIL, NULL, NULL },
+    { "a search name is nobody's", search_name_is_nobodys, PS2003, CHECK_PASS, NULL, NULL },
+    { "the registry is nobody's", registry_is_nobodys, PS2003, CHECK_PASS, NULL, NULL },
+    { "another option is silent", other_option_silent, PS2004, CHECK_SKIPPED, NULL, NULL },
+    { "a custom server is silent", custom_server_silent, PS2004, CHECK_SKIPPED, NULL, NULL },
+    { "another name is late as well", other_name_is_late_too, PS2009, CHECK_PASS, NULL, NULL },
+    { "an endpoint of no known VPC", action_needed_somewhere, PS2010, CHECK_FAIL, "ACTION_NEEDED",
+      NULL },
 };
 
 static void test_rows(void **state)
@@ -303,6 +418,8 @@ static void test_severity(void **state)
         enum finding_severity severity;
     } cases[] = {
         { "a set, an inbound endpoint", custom_set_with_inbound, PS2003, FINDING_WARNING },
+        { "a set, an outbound endpoint", custom_set_with_outbound, PS2003, FINDING_ERROR },
+        { "a set, a dead endpoint", custom_set_with_dead_inbound, PS2003, FINDING_ERROR },
         { "a set, no inbound endpoint", custom_set_outside, PS2003, FINDING_ERROR },
     };
     (void)state;

@@ -257,6 +257,56 @@ static void registrys_clock(struct fact_book *b)
     dial(b, REGISTRY, "registry", "10.0.1.99", AMAZON, "ok")->skew_s = 4000;
 }
 
+static void hub_does_not_explain_another(struct fact_book *b)
+{
+    hub_explains_it(b);
+    dial(b, S3, "s3", "10.77.7.7", "10.9.0.54", "timeout");
+}
+
+static void registry_untrusted(struct fact_book *b)
+{
+    reach(b, "ok");
+    dial(b, REGISTRY, "registry", "10.0.1.99", AMAZON, "ok")->tls = make_text(b, "untrusted");
+}
+
+static void registry_denies(struct fact_book *b)
+{
+    reach(b, "ok");
+    dial(b, REGISTRY, "registry", "10.0.1.99", AMAZON, "ok")->status = 301;
+}
+
+static void global_name_301(struct fact_book *b)
+{
+    reach(b, "ok");
+    struct fact_connection *c =
+        dial(b, "data.s3.amazonaws.com", "bucket", "52.218.1.2", AMAZON, "ok");
+    c->status = 301;
+    c->bucket_region = make_text(b, "us-east-1");
+}
+
+static void measured_by_a_call(struct fact_book *b)
+{
+    reach(b, "timeout");
+    make_aws_call(b, "ec2:DescribeVpcs", "ok");
+}
+
+static void older_ca(struct fact_book *b)
+{
+    tls(b, "untrusted", 20, "C=US, O=DigiCert Inc, CN=DigiCert Global CA");
+}
+
+static void works_by_the_hosts_file(struct fact_book *b)
+{
+    reach(b, "timeout");
+    dial(b, S3, "s3", "52.218.1.9", "", "ok");
+}
+
+static void one_of_two_of_the_hosts_file(struct fact_book *b)
+{
+    reach(b, "timeout")->servers.n = 0;
+    dial(b, S3, "s3", "52.218.1.9", "", "ok");
+}
+
 static const struct check_row rows[] = {
     { "all is well", healthy, PS3005, CHECK_PASS, NULL, NULL },
     { "never dialled", not_dialled, PS3005, CHECK_SKIPPED, NULL, NULL },
@@ -312,6 +362,17 @@ static const struct check_row rows[] = {
     { "a call says so", skewed_for_a_call, PS3013, CHECK_FAIL, "Signature expired", NULL },
     { "a call measured it", skewed_by_a_call, PS3013, CHECK_FAIL, "900 s", NULL },
     { "the registry's own clock", registrys_clock, PS3013, CHECK_PASS, NULL, NULL },
+    { "a hub does not explain another server", hub_does_not_explain_another, PS3005, CHECK_FAIL,
+      "10.77.7.7", NULL },
+    { "the registry's certificate", registry_untrusted, PS3007, CHECK_PASS, NULL, NULL },
+    { "the registry's 301", registry_denies, PS3010, CHECK_PASS, NULL, NULL },
+    { "by the hosts file it works", works_by_the_hosts_file, PS3005, CHECK_FAIL, "52.218.1.1",
+      NULL },
+    { "one of two of the hosts file", one_of_two_of_the_hosts_file, PS3005, CHECK_PASS, NULL,
+      NULL },
+    { "an older CA is missing", older_ca, PS3007, CHECK_FAIL, "DigiCert", "CA bundle" },
+    { "a global name", global_name_301, PS3010, CHECK_FAIL, "us-east-1; asked in eu-west-1", NULL },
+    { "a call tells the time", measured_by_a_call, PS3013, CHECK_PASS, NULL, NULL },
 };
 
 static void test_rows(void **state)

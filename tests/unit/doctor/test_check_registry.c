@@ -313,6 +313,51 @@ static void refused_elsewhere(struct fact_book *b)
     b->facts.surroundings.inside = FACT_NO;
 }
 
+static void first_answers_alone(struct fact_book *b)
+{
+    build_network(b, "10.9.0.53");
+    build_account(b);
+    says(b, "10.9.0.53", PUBLIC, "10.0.1.99");
+    b->facts.namespaces.n = b->facts.map_services.n = 0;
+}
+
+static void only_s3_was_dialled(struct fact_book *b)
+{
+    reach(b, "denied");
+    dial(b, S3, "s3", "52.218.1.1", AMAZON, "timeout");
+}
+
+static void error_500_itself(struct fact_book *b)
+{
+    reach(b, "ok")->status = 500;
+}
+
+static void services_denied(struct fact_book *b)
+{
+    no_service(b);
+    fail_call(b, "servicediscovery:ListServices", "denied");
+}
+
+static void services_not_asked(struct fact_book *b)
+{
+    build_network(b, AMAZON);
+    says(b, AMAZON, PUBLIC, "nxdomain");
+    b->facts.surroundings.vpc_id = make_text(b, VPC);
+    make_aws_call(b, "servicediscovery:ListNamespaces", "ok");
+}
+
+static void first_of_elsewhere(struct fact_book *b)
+{
+    first_does_not_know(b);
+    b->facts.surroundings.inside = FACT_NO;
+}
+
+static void another_address_connects(struct fact_book *b)
+{
+    stale_answer(b);
+    dial(b, REGISTRY, "registry", "10.0.1.99", AMAZON, "ok");
+}
+
 static const struct check_row rows[] = {
     { "all is there", outside, PS4001, CHECK_PASS, NULL, NULL },
     { "no registry", no_registry, PS4001, CHECK_SKIPPED, "no registry", NULL },
@@ -387,6 +432,18 @@ static const struct check_row rows[] = {
     { "S3 is another matter", s3_times_out, PS4006, CHECK_PASS, NULL, NULL },
     { "refused elsewhere", refused_elsewhere, PS4006, CHECK_SKIPPED, NULL, NULL },
     { "never dialled", outside, PS4006, CHECK_SKIPPED, NULL, NULL },
+    { "the first server alone was asked", first_answers_alone, PS4001, CHECK_PASS, NULL, NULL },
+    { "never dialled, but S3", only_s3_was_dialled, PS4006, CHECK_SKIPPED, NULL, NULL },
+    { "500", error_500_itself, PS4006, CHECK_FAIL, "500", NULL },
+    { "services may not be read", services_denied, PS4001, CHECK_UNKNOWN,
+      "servicediscovery:ListServices", NULL },
+    { "and instances", services_denied, PS4003, CHECK_UNKNOWN, "servicediscovery:ListServices",
+      NULL },
+    { "no namespace, no services asked", services_not_asked, PS4001, CHECK_FAIL, "none of the 0",
+      NULL },
+    { "and no instances", services_not_asked, PS4003, CHECK_SKIPPED, NULL, NULL },
+    { "another place's first server", first_of_elsewhere, PS4002, CHECK_SKIPPED, NULL, NULL },
+    { "another address connects", another_address_connects, PS4005, CHECK_FAIL, "10.0.1.55", NULL },
 };
 
 static void test_rows(void **state)

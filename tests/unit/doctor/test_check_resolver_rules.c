@@ -257,6 +257,89 @@ static void config_denied(struct fact_book *b)
     fail_call(b, "route53resolver:GetFirewallConfig", "denied");
 }
 
+static void forward_with_dots(struct fact_book *b)
+{
+    build_outside(b);
+    make_rule(b, "amazonaws.com.", "SYSTEM");
+    make_rule(b, "eu-west-1.amazonaws.com", "FORWARD");
+    make_rule(b, S3 ".", "SYSTEM");
+}
+
+static void system_rule_with_a_dot(struct fact_book *b)
+{
+    build_outside(b);
+    make_rule(b, "com.", "SYSTEM");
+    make_rule(b, "com", "FORWARD");
+}
+
+static void denied_and_failing(struct fact_book *b)
+{
+    build_inside(b, AMAZON);
+    says(b, AMAZON, PUBLIC, "servfail");
+    fail_call(b, "route53resolver:ListResolverRuleAssociations", "denied");
+}
+
+static void rule_for_an_address(struct fact_book *b)
+{
+    build_outside(b);
+    b->facts.surroundings.registry_url = make_text(b, "http://10.0.1.99:8080/x");
+    make_rule(b, "99", "FORWARD");
+}
+
+static void rule_for_a_port(struct fact_book *b)
+{
+    build_outside(b);
+    b->facts.surroundings.registry_url = make_text(b, "http://registry.stk:8080/x");
+    make_rule(b, "registry.stk", "FORWARD");
+}
+
+static void china(struct fact_book *b)
+{
+    build_outside(b);
+    b->facts.surroundings.region = make_text(b, "cn-north-1");
+    make_rule(b, "cn", "FORWARD");
+}
+
+static void overridden_elsewhere(struct fact_book *b)
+{
+    overridden(b);
+    b->facts.questions.v[0].aliases = make_texts(b, "s3-r-w.eu-west-1.amazonaws.com");
+}
+
+static void rules_of_groups_denied(struct fact_book *b)
+{
+    build_outside(b);
+    fail_call(b, "route53resolver:ListFirewallRules", "denied");
+}
+
+static void no_groups(struct fact_book *b)
+{
+    build_outside(b);
+    b->facts.calls.n = 0;
+    make_aws_call(b, "route53resolver:ListFirewallRuleGroupAssociations", "ok");
+}
+
+static void longer_zone_of_a_service(struct fact_book *b)
+{
+    build_outside(b);
+    make_zone(b, "eu-west-1.amazonaws.com", "123456789012");
+    make_zone(b, S3, "vpce.amazonaws.com");
+    make_zone(b, "amazonaws.com", "123456789012");
+}
+
+static void own_zone_for_the_namespace(struct fact_book *b)
+{
+    zone_of_cloud_map_empty(b);
+    b->facts.hosted_zones.v[0].id = make_text(b, "Z8");
+}
+
+static void zone_of_aws_with_unknown_namespaces(struct fact_book *b)
+{
+    zone_outside(b);
+    fail_call(b, "servicediscovery:ListNamespaces", "denied");
+    b->facts.namespaces.n = 0;
+}
+
 static const struct check_row rows[] = {
     { "a rule forwards all", forward_all, PS2005, CHECK_FAIL, "forwards . to 10.9.0.53",
       "--rule-type SYSTEM --domain-name amazonaws.com" },
@@ -309,6 +392,25 @@ static const struct check_row rows[] = {
     { "the setting may not be read", config_denied, PS2008, CHECK_UNKNOWN,
       "route53resolver:GetFirewallConfig", NULL },
     { "nobody asked Amazon's server", outside, PS2008, CHECK_SKIPPED, NULL, NULL },
+    { "SYSTEM rules with a dot", forward_with_dots, PS2005, CHECK_PASS, NULL, NULL },
+    { "of two as long, the later one", system_rule_with_a_dot, PS2005, CHECK_FAIL, "forwards com",
+      "--domain-name amazonaws.com" },
+    { "may not be read, and it fails", denied_and_failing, PS2005, CHECK_UNKNOWN,
+      "route53resolver:ListResolverRuleAssociations", NULL },
+    { "a registry without a name", rule_for_an_address, PS2005, CHECK_PASS, NULL, NULL },
+    { "a registry with a port", rule_for_a_port, PS2005, CHECK_FAIL, "registry.stk",
+      "--domain-name registry.stk" },
+    { "another partition", china, PS2005, CHECK_FAIL, "s3.cn-north-1.amazonaws.com.cn",
+      "--domain-name amazonaws.com.cn" },
+    { "the answer is somebody else's", overridden_elsewhere, PS2007, CHECK_PASS, NULL, NULL },
+    { "rules of groups may not be read", rules_of_groups_denied, PS2007, CHECK_UNKNOWN,
+      "route53resolver:ListFirewallRules", NULL },
+    { "no groups", no_groups, PS2007, CHECK_PASS, NULL, NULL },
+    { "a longer zone of a service", longer_zone_of_a_service, PS2006, CHECK_PASS, NULL, NULL },
+    { "somebody's own zone for the namespace", own_zone_for_the_namespace, PS2006, CHECK_FAIL,
+      "stk (Z8", NULL },
+    { "no namespace is like AWS's zones", zone_of_aws_with_unknown_namespaces, PS2006, CHECK_FAIL,
+      "amazonaws.com", NULL },
 };
 
 static void test_rows(void **state)

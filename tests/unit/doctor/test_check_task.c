@@ -171,6 +171,23 @@ static void odd_action(struct fact_book *b)
     b->facts.calls.v[0].message = make_text(b, "User: x is not authorized");
 }
 
+static void not_prefixed(struct fact_book *b)
+{
+    stopped(b, "dial tcp: lookup " ECR " on 10.9.0.53:53: i/o timeout");
+}
+
+static void dns_servers_on_ec2(struct fact_book *b)
+{
+    dns_servers(b);
+    b->facts.task.launch_type = make_text(b, "EC2");
+}
+
+static void throttled(struct fact_book *b)
+{
+    build_outside(b);
+    fail_call(b, "ec2:DescribeVpcEndpoints", "throttled");
+}
+
 static const struct check_row rows[] = {
     { "it runs", outside, PS5001, CHECK_PASS, NULL, NULL },
     { "no such host", no_such_host, PS5001, CHECK_FAIL, ECR " by 10.9.0.53", "Resolver inbound" },
@@ -217,6 +234,9 @@ static const struct check_row rows[] = {
     { "no credentials", no_credentials, PS6001, CHECK_FAIL, "no AWS credentials were found",
       "--cluster" },
     { "calls that went well are not shown", odd_action, PS6001, CHECK_FAIL, "denied", NULL },
+    { "without ECS's own words", not_prefixed, PS5001, CHECK_FAIL, "10.9.0.53", NULL },
+    { "dnsServers with awsvpc on EC2", dns_servers_on_ec2, PS5002, CHECK_FAIL, "awsvpc", NULL },
+    { "throttled", throttled, PS6001, CHECK_FAIL, "throttled", "Try again" },
 };
 
 static void test_rows(void **state)
@@ -268,10 +288,24 @@ static void test_policy_is_for_permissions(void **state)
     give_back(&b, &d);
 }
 
+static void test_titles(void **state)
+{
+    struct fact_book b;
+    struct diagnosis d;
+    (void)state;
+    judge(no_such_host, &b, &d);
+    assert_true(str_contains(d.results[PS5001].finding->title, STR(ECR " could not be resolved")));
+    give_back(&b, &d);
+    judge(no_way, &b, &d);
+    assert_true(str_contains(d.results[PS5001].finding->title, STR("could not reach 52.218.1.1")));
+    give_back(&b, &d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
                                         cmocka_unit_test(test_exec_severity),
+                                        cmocka_unit_test(test_titles),
                                         cmocka_unit_test(test_policy_is_for_permissions) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,14 @@ static void main_table(struct fact_book *b)
     no_way_outside(b);
     b->facts.route_tables.v[0].subnets.n = 0;
     b->facts.route_tables.v[0].main = FACT_YES;
+    MAKE(b, route_table, route_tables)->id = make_text(b, "rtb-2");
+}
+
+static void main_table_of_an_unknown_subnet(struct fact_book *b)
+{
+    main_table(b);
+    b->facts.task.subnet_id = (struct str){ NULL, 0 };
+    b->facts.subnets.n = 0;
 }
 
 static void subnet_by_address(struct fact_book *b)
@@ -277,6 +285,7 @@ static void no_legacy(struct fact_book *b)
     make_dns_name(b, "s3-data.s3.eu-west-1.amazonaws.com", "bucket");
     make_dns_name(b, "s3.dualstack.eu-west-1.amazonaws.com", "s3");
     make_dns_name(b, "s3-fips.us-east-1.amazonaws.com", "s3");
+    make_dns_name(b, "ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com", "bucket");
 }
 
 static void set_variable(struct fact_book *b, const char *name, const char *value)
@@ -410,6 +419,86 @@ static void both_fail(struct fact_book *b)
     b->facts.connections.v[0].outcome = make_text(b, "timeout");
 }
 
+static void exec_off_and_no_messages(struct fact_book *b)
+{
+    build_outside(b);
+    b->facts.endpoints.n = 4;
+    b->facts.task.execute_command = FACT_NO;
+}
+
+static void exec_on_and_no_messages(struct fact_book *b)
+{
+    build_outside(b);
+    b->facts.endpoints.n = 4;
+}
+
+static void subnet_by_metadata(struct fact_book *b)
+{
+    subnet_by_address(b);
+    b->facts.surroundings.local_addresses.n = 0;
+    MAKE(b, network, metadata.networks)->subnet_cidr = make_text(b, "10.0.1.0/24");
+}
+
+static void subnet_of_nobody(struct fact_book *b)
+{
+    subnet_by_metadata(b);
+    b->facts.metadata.networks.v[0].subnet_cidr = make_text(b, "10.0.3.0/24");
+}
+
+static void bucket_with_a_hyphen(struct fact_book *b)
+{
+    build_healthy(b);
+    make_dns_name(b, "s3-eu-west-1.s3.eu-west-1.amazonaws.com", "bucket");
+}
+
+static void only_the_registry_is_elsewhere(struct fact_book *b)
+{
+    build_inside(b, AMAZON);
+    without_s3(b);
+    make_route_to(b, "10.200.0.0/16", "tgw-1");
+    says(b, AMAZON, PUBLIC, "10.200.1.99");
+}
+
+static void only_the_registry_connects(struct fact_book *b)
+{
+    no_way_tried(b);
+    dial(b, REGISTRY, "registry", "10.0.1.99", AMAZON, "ok");
+}
+
+static void nat64(struct fact_book *b)
+{
+    no_way_outside(b);
+    make_route_to(b, "64:ff9b::/96", "nat-1");
+}
+
+static void part_of_a_service_name(struct fact_book *b)
+{
+    build_outside(b);
+    without_s3(b);
+    b->facts.surroundings.region = (struct str){ NULL, 0 };
+    b->facts.endpoints.v[0].service = make_text(b, "com.amazonaws.eu-west-1.nots3");
+}
+
+static void in_another_table_but_interface(struct fact_book *b)
+{
+    in_another_table(b);
+    make_vpc_endpoint(b, "vpce-i", "s3", "Interface");
+}
+
+static void in_another_table_and_inbound_only(struct fact_book *b)
+{
+    in_another_table_but_interface(b);
+    b->facts.endpoints.v[b->facts.endpoints.n - 1].inbound_only = FACT_YES;
+}
+
+static void proxied_private_name(struct fact_book *b)
+{
+    build_network(b, "10.9.0.53");
+    b->facts.surroundings.on_ecs = FACT_NO;
+    says(b, "10.9.0.53", PRIVATE, NULL);
+    set_variable(b, "HTTPS_PROXY", "http://proxy.corp:3128");
+}
+
 static const struct check_row rows[] = {
     { "a gateway endpoint", outside, PS3001, CHECK_PASS, NULL, NULL },
     { "no endpoint, no NAT", no_way_outside, PS3001, CHECK_FAIL, "no active route",
@@ -500,6 +589,25 @@ static const struct check_row rows[] = {
       NULL },
     { "none connects", both_fail, PS3016, CHECK_PASS, NULL, NULL },
     { "nobody dialled", outside, PS3016, CHECK_SKIPPED, NULL, NULL },
+    { "the subnet by ECS's metadata", subnet_by_metadata, PS3001, CHECK_FAIL, "rtb-1", NULL },
+    { "no subnet is this one", subnet_of_nobody, PS3001, CHECK_UNKNOWN, "subnet", NULL },
+    { "a bucket with a name like that", bucket_with_a_hyphen, PS3012, CHECK_PASS, NULL, NULL },
+    { "ssmmessages for nobody", exec_off_and_no_messages, PS3015, CHECK_PASS, NULL, NULL },
+    { "ssmmessages for ECS Exec", exec_on_and_no_messages, PS3015, CHECK_FAIL, "ssmmessages",
+      NULL },
+    { "the main table of nobody knows what", main_table_of_an_unknown_subnet, PS3001, CHECK_UNKNOWN,
+      NULL, NULL },
+    { "a way to the registry alone", only_the_registry_is_elsewhere, PS3001, CHECK_FAIL,
+      "10.200.0.0/16", NULL },
+    { "the registry alone connects", only_the_registry_connects, PS3001, CHECK_FAIL, "timeout",
+      NULL },
+    { "NAT64", nat64, PS3001, CHECK_PASS, NULL, NULL },
+    { "a service with a longer name", part_of_a_service_name, PS3001, CHECK_FAIL, NULL, NULL },
+    { "in other tables, but an interface", in_another_table_but_interface, PS3004, CHECK_PASS, NULL,
+      NULL },
+    { "in other tables, an interface for others", in_another_table_and_inbound_only, PS3004,
+      CHECK_FAIL, NULL, NULL },
+    { "a proxy before a private name", proxied_private_name, PS3014, CHECK_FAIL, S3, NULL },
 };
 
 static void test_rows(void **state)
