@@ -358,6 +358,13 @@ static void another_address_connects(struct fact_book *b)
     dial(b, REGISTRY, "registry", "10.0.1.99", AMAZON, "ok");
 }
 
+static void no_http_yet(struct fact_book *b)
+{
+    struct fact_connection *c = reach(b, "ok");
+    c->http = (struct str){ NULL, 0 };
+    c->status = FACT_NO_NUMBER;
+}
+
 static const struct check_row rows[] = {
     { "all is there", outside, PS4001, CHECK_PASS, NULL, NULL },
     { "no registry", no_registry, PS4001, CHECK_SKIPPED, "no registry", NULL },
@@ -444,6 +451,7 @@ static const struct check_row rows[] = {
     { "and no instances", services_not_asked, PS4003, CHECK_SKIPPED, NULL, NULL },
     { "another place's first server", first_of_elsewhere, PS4002, CHECK_SKIPPED, NULL, NULL },
     { "another address connects", another_address_connects, PS4005, CHECK_FAIL, "10.0.1.55", NULL },
+    { "it connects, more was not tried", no_http_yet, PS4006, CHECK_PASS, NULL, NULL },
 };
 
 static void test_rows(void **state)

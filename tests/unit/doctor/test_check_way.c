@@ -1,4 +1,4 @@
-/* Which way leads to S3: PS3001-PS3004, PS3012, PS3014-PS3016. */
+/* Which way leads to S3: PS3001-PS3004, PS3012, PS3016. */
 #include "account_make.h"
 
 static void healthy(struct fact_book *b)
@@ -288,102 +288,6 @@ static void no_legacy(struct fact_book *b)
     make_dns_name(b, "ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com", "bucket");
 }
 
-static void set_variable(struct fact_book *b, const char *name, const char *value)
-{
-    struct fact_variable *v = MAKE(b, variable, surroundings.proxies);
-    v->name = make_text(b, name);
-    v->value = make_text(b, value);
-}
-
-static void proxied(struct fact_book *b)
-{
-    build_healthy(b);
-    set_variable(b, "https_proxy", "http://proxy.corp:3128");
-}
-
-static void proxied_all(struct fact_book *b)
-{
-    build_healthy(b);
-    set_variable(b, "ALL_PROXY", "http://proxy.corp:3128");
-    set_variable(b, "NO_PROXY", "169.254.0.0/16,registry.stk");
-}
-
-static void exempted(struct fact_book *b)
-{
-    build_healthy(b);
-    set_variable(b, "HTTPS_PROXY", "http://proxy.corp:3128");
-    set_variable(b, "HTTP_PROXY", "http://proxy.corp:3128");
-    set_variable(b, "no_proxy", "169.254.169.254, 169.254.170.2,.stk,amazonaws.com");
-}
-
-static void exempted_but_one(struct fact_book *b)
-{
-    build_healthy(b);
-    set_variable(b, "HTTP_PROXY", "http://proxy.corp:3128");
-    set_variable(b, "NO_PROXY", "169.254.169.254,registry.stk");
-}
-
-static void not_exempted_by_a_longer_name(struct fact_book *b)
-{
-    exempted(b);
-    b->facts.surroundings.proxies.v[2].value =
-        make_text(b, "169.254.169.254,169.254.170.2,x.registry.stk,istry.stk,amazonaws.com");
-}
-
-static void exempted_by_a_star(struct fact_book *b)
-{
-    proxied(b);
-    set_variable(b, "NO_PROXY", "*");
-}
-
-static void proxied_elsewhere(struct fact_book *b)
-{
-    build_outside(b);
-    set_variable(b, "HTTPS_PROXY", "http://proxy.corp:3128");
-}
-
-static void proxied_at_home(struct fact_book *b)
-{
-    nothing_known(b);
-    set_variable(b, "HTTPS_PROXY", "http://proxy.corp:3128");
-}
-
-static void without_logs(struct fact_book *b)
-{
-    build_outside(b);
-    b->facts.endpoints.v[3].service = make_text(b, "com.amazonaws.eu-west-1.kms");
-}
-
-static void without_logs_but_nat(struct fact_book *b)
-{
-    without_logs(b);
-    make_route_to(b, "0.0.0.0/0", "nat-1");
-}
-
-static void without_logs_but_hub(struct fact_book *b)
-{
-    without_logs(b);
-    make_route_to(b, "10.200.0.0/16", "tgw-1");
-}
-
-static void without_logs_and_unused(struct fact_book *b)
-{
-    without_logs(b);
-    b->facts.task.containers.v[0].log_group = (struct str){ NULL, 0 };
-}
-
-static void logs_pending(struct fact_book *b)
-{
-    build_outside(b);
-    b->facts.endpoints.v[3].state = make_text(b, "failed");
-}
-
-static void no_task(struct fact_book *b)
-{
-    without_logs(b);
-    b->facts.task.arn = b->facts.task.status = (struct str){ NULL, 0 };
-}
-
 static void hub(struct fact_book *b, const char *amazons, const char *amazons_address)
 {
     build_network(b, "10.9.0.53");
@@ -417,19 +321,6 @@ static void both_fail(struct fact_book *b)
 {
     hub(b, "timeout", "52.218.1.1");
     b->facts.connections.v[0].outcome = make_text(b, "timeout");
-}
-
-static void exec_off_and_no_messages(struct fact_book *b)
-{
-    build_outside(b);
-    b->facts.endpoints.n = 4;
-    b->facts.task.execute_command = FACT_NO;
-}
-
-static void exec_on_and_no_messages(struct fact_book *b)
-{
-    build_outside(b);
-    b->facts.endpoints.n = 4;
 }
 
 static void subnet_by_metadata(struct fact_book *b)
@@ -489,14 +380,6 @@ static void in_another_table_and_inbound_only(struct fact_book *b)
 {
     in_another_table_but_interface(b);
     b->facts.endpoints.v[b->facts.endpoints.n - 1].inbound_only = FACT_YES;
-}
-
-static void proxied_private_name(struct fact_book *b)
-{
-    build_network(b, "10.9.0.53");
-    b->facts.surroundings.on_ecs = FACT_NO;
-    says(b, "10.9.0.53", PRIVATE, NULL);
-    set_variable(b, "HTTPS_PROXY", "http://proxy.corp:3128");
 }
 
 static const struct check_row rows[] = {
@@ -560,27 +443,6 @@ static const struct check_row rows[] = {
     { "s3-external-1", legacy_external, PS3012, CHECK_FAIL, "s3-external-1", NULL },
     { "names that look like it", no_legacy, PS3012, CHECK_PASS, NULL, NULL },
     { "no names", outside, PS3012, CHECK_SKIPPED, NULL, NULL },
-    { "HTTPS_PROXY", proxied, PS3014, CHECK_FAIL, "https_proxy=http://proxy.corp:3128",
-      "NO_PROXY" },
-    { "ALL_PROXY but for some", proxied_all, PS3014, CHECK_FAIL, S3, NULL },
-    { "all is exempt", exempted, PS3014, CHECK_PASS, NULL, NULL },
-    { "credentials are not", exempted_but_one, PS3014, CHECK_FAIL, "169.254.170.2", NULL },
-    { "exempt is something else", not_exempted_by_a_longer_name, PS3014, CHECK_FAIL, "registry.stk",
-      NULL },
-    { "exempt is everything", exempted_by_a_star, PS3014, CHECK_PASS, NULL, NULL },
-    { "somebody else's variables", proxied_elsewhere, PS3014, CHECK_SKIPPED, NULL, NULL },
-    { "a proxy on the way to the internet", proxied_at_home, PS3014, CHECK_PASS, NULL, NULL },
-    { "no proxy", healthy, PS3014, CHECK_PASS, NULL, NULL },
-    { "all endpoints", outside, PS3015, CHECK_PASS, NULL, NULL },
-    { "no endpoint for logs", without_logs, PS3015, CHECK_FAIL, "logs (",
-      "--service-name com.amazonaws.eu-west-1.logs --subnet-ids subnet-1" },
-    { "no endpoint for logs, but NAT", without_logs_but_nat, PS3015, CHECK_PASS, NULL, NULL },
-    { "no endpoint for logs, but a hub", without_logs_but_hub, PS3015, CHECK_SKIPPED, "tgw-1",
-      NULL },
-    { "no endpoint for logs, and no log", without_logs_and_unused, PS3015, CHECK_PASS, NULL, NULL },
-    { "an endpoint that failed", logs_pending, PS3015, CHECK_FAIL, "is failed", NULL },
-    { "no task", no_task, PS3015, CHECK_SKIPPED, NULL, NULL },
-    { "endpoints not readable", endpoints_denied, PS3015, CHECK_UNKNOWN, NULL, NULL },
     { "the hub's address alone connects", hub_alone_connects, PS3016, CHECK_FAIL,
       "10.200.1.77:443: connected", "PENSTOCK_DNS_ROUTES='" S3 "=10.9.0.53'" },
     { "both connect", hub_and_public_connect, PS3016, CHECK_PASS, NULL, NULL },
@@ -592,9 +454,6 @@ static const struct check_row rows[] = {
     { "the subnet by ECS's metadata", subnet_by_metadata, PS3001, CHECK_FAIL, "rtb-1", NULL },
     { "no subnet is this one", subnet_of_nobody, PS3001, CHECK_UNKNOWN, "subnet", NULL },
     { "a bucket with a name like that", bucket_with_a_hyphen, PS3012, CHECK_PASS, NULL, NULL },
-    { "ssmmessages for nobody", exec_off_and_no_messages, PS3015, CHECK_PASS, NULL, NULL },
-    { "ssmmessages for ECS Exec", exec_on_and_no_messages, PS3015, CHECK_FAIL, "ssmmessages",
-      NULL },
     { "the main table of nobody knows what", main_table_of_an_unknown_subnet, PS3001, CHECK_UNKNOWN,
       NULL, NULL },
     { "a way to the registry alone", only_the_registry_is_elsewhere, PS3001, CHECK_FAIL,
@@ -607,7 +466,6 @@ static const struct check_row rows[] = {
       NULL },
     { "in other tables, an interface for others", in_another_table_and_inbound_only, PS3004,
       CHECK_FAIL, NULL, NULL },
-    { "a proxy before a private name", proxied_private_name, PS3014, CHECK_FAIL, S3, NULL },
 };
 
 static void test_rows(void **state)
