@@ -285,7 +285,7 @@ static void no_legacy(struct fact_book *b)
     make_dns_name(b, "s3-data.s3.eu-west-1.amazonaws.com", "bucket");
     make_dns_name(b, "s3.dualstack.eu-west-1.amazonaws.com", "s3");
     make_dns_name(b, "s3-fips.us-east-1.amazonaws.com", "s3");
-    make_dns_name(b, "ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com", "bucket");
+    make_dns_name(b, "data-123456789012.s3-accesspoint.eu-west-1.amazonaws.com", "bucket");
 }
 
 static void hub(struct fact_book *b, const char *amazons, const char *amazons_address)
