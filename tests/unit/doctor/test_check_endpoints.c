@@ -17,24 +17,6 @@ static void nothing_known(struct fact_book *b)
     ask(b, "192.168.1.1", S3, "answer", PUBLIC);
 }
 
-static void without_s3(struct fact_book *b)
-{
-    b->facts.endpoints.v[0].service = make_text(b, "com.amazonaws.eu-west-1.dynamodb");
-    b->facts.route_tables.v[0].routes.n = 1;
-}
-
-static void no_way_outside(struct fact_book *b)
-{
-    build_outside(b);
-    without_s3(b);
-}
-
-static void nat(struct fact_book *b)
-{
-    no_way_outside(b);
-    make_route_to(b, "0.0.0.0/0", "nat-1");
-}
-
 static void endpoints_denied(struct fact_book *b)
 {
     build_outside(b);
@@ -135,15 +117,6 @@ static void no_task(struct fact_book *b)
 {
     without_logs(b);
     b->facts.task.arn = b->facts.task.status = (struct str){ NULL, 0 };
-}
-
-static void hub(struct fact_book *b, const char *amazons, const char *amazons_address)
-{
-    build_network(b, "10.9.0.53");
-    says(b, "10.9.0.53", "10.200.1.77", "10.0.1.99");
-    says(b, AMAZON, amazons_address, "10.0.1.99");
-    dial(b, S3, "s3", "10.200.1.77", "10.9.0.53", "ok");
-    dial(b, S3, "s3", amazons_address, AMAZON, amazons);
 }
 
 static void exec_off_and_no_messages(struct fact_book *b)
