@@ -117,6 +117,7 @@ struct conf {
     uint64_t archive_ahead, archive_ahead_total;          /* bytes */
     uint64_t max_connections, max_connections_per_client; /* per process; 0: no limit per client */
     bool error_detail;
+    bool self_check;
     struct str log_level; /* one that log_level_parse knows */
     /* deadlines, milliseconds; the defaults are those of docs/SETTINGS.md */
     uint64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms;

@@ -139,6 +139,7 @@ static void write_env(struct demo *d)
     set(d, "PENSTOCK_RESOLV_CONF=/dev/null");
     set(d, "PENSTOCK_WORKERS=1");
     set(d, "PENSTOCK_LOG_LEVEL=warning");
+    set(d, "PENSTOCK_SELF_CHECK=off");
     set(d, "PENSTOCK_DRAIN_TIMEOUT_MS=5000");
 }
 

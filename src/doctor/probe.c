@@ -24,7 +24,7 @@ struct run {
     unsigned n_system;
     struct addr system[RESOLV_MAX_SERVERS];
     unsigned n_running;
-    struct io_timer deadline;
+    struct io_timer deadline, cancel;
     struct probe_metadata metadata;
     struct probe_proxy proxy;
     struct probe_dns dns;
@@ -42,6 +42,15 @@ static void on_deadline(struct io_timer *t)
     io_loop_stop(&LIST_ENTRY(t, struct run, deadline)->loop);
 }
 
+static void on_look(struct io_timer *t)
+{
+    struct run *run = LIST_ENTRY(t, struct run, cancel);
+    if (atomic_load(run->request.is_cancelled))
+        io_loop_stop(&run->loop);
+    else
+        io_timer_arm(&run->loop, t, PROBE_CANCEL_MS);
+}
+
 static void on_connect(struct probe_connect *c)
 {
     one_less(c->owner);
@@ -53,6 +62,7 @@ static void on_dns(struct probe_dns *d)
     run->connect.owner = run;
     run->connect.on_done = on_connect;
     run->connect.why_no_tls = run->tls_fault.detail;
+    run->connect.is_light = run->request.is_light;
     probe_connect_start(&run->connect, &run->loop, run->tls, run->request.conf, &run->names,
                         run->request.deadline_us, run->book);
 }
@@ -90,10 +100,14 @@ static void on_metadata(struct probe_metadata *m)
     find_region(&run->request, run->book);
     probe_names_init(&run->names, &run->request, run->book->facts.surroundings.region, run->book);
     probe_hosts(run->request.conf, &run->names, run->book);
-    run->n_running = 2;
-    run->proxy.owner = run;
-    run->proxy.on_done = on_proxy;
-    probe_proxy_start(&run->proxy, &run->loop, run->request.conf, run->names.v[0].text, run->book);
+    run->n_running = 1;
+    if (!run->request.is_light) {
+        run->n_running++;
+        run->proxy.owner = run;
+        run->proxy.on_done = on_proxy;
+        probe_proxy_start(&run->proxy, &run->loop, run->request.conf, run->names.v[0].text,
+                          run->book);
+    }
     run->dns.owner = run;
     run->dns.on_done = on_dns;
     probe_dns_start(&run->dns, &run->loop, &run->request, run->system, run->n_system, &run->names,
@@ -113,6 +127,7 @@ static struct run *run_new(const struct probe_request *r, struct fact_book *book
     if (r->deadline_us == 0)
         run->request.deadline_us = io_now_us() + PROBE_MS * 1000ULL;
     run->deadline.on_fire = on_deadline;
+    run->cancel.on_fire = on_look;
     return run;
 }
 
@@ -123,6 +138,7 @@ static void run_free(struct run *run)
     probe_dns_cancel(&run->dns);
     probe_connect_cancel(&run->connect);
     io_timer_disarm(&run->loop, &run->deadline);
+    io_timer_disarm(&run->loop, &run->cancel);
     io_tls_free(run->tls);
     io_loop_done(&run->loop);
     free(run);
@@ -153,6 +169,8 @@ bool probe_run(const struct probe_request *r, struct fact_book *book, struct fau
     uv_update_time(&run->loop.uv);
     io_timer_arm(&run->loop, &run->deadline,
                  (until_us > started_us ? (until_us - started_us) / 1000 : 0) + LAST_WORD_MS);
+    if (r->is_cancelled != NULL)
+        io_timer_arm(&run->loop, &run->cancel, PROBE_CANCEL_MS);
     io_loop_run(&run->loop);
     run_free(run);
     return true;

@@ -7,6 +7,8 @@
 #include "conf/settings.h"
 #include "doctor/facts.h"
 
+#include <stdatomic.h>
+
 enum {
     PROBE_DNS_PACKETS = 40,   /* of a whole run, tries and queries by TCP included */
     PROBE_NAMES_PACKETS = 8,  /* of these, kept for probe_addresses */
@@ -14,6 +16,8 @@ enum {
     PROBE_MAX_ADDRESSES = 16, /* of one name */
     PROBE_MAX_BUCKETS = 2,    /* further ones are not asked for */
     PROBE_MS = 12000,         /* how long a run takes at most where no deadline is set */
+    PROBE_LIGHT_PACKETS = 12, /* the same as PROBE_DNS_PACKETS, of a light run */
+    PROBE_CANCEL_MS = 50,     /* how soon a run ends that is cancelled */
 };
 
 struct probe_request {
@@ -27,6 +31,14 @@ struct probe_request {
     bool inside;                          /* what is seen from here is what the task sees */
     bool link_local_allowed;              /* 169.254.169.253 may be asked */
     uint64_t deadline_us; /* io_now_us() at which all is over; 0: PROBE_MS from now */
+    /*
+     * For a process that serves beside: fewer packets, servers and connections, nothing that is
+     * only of interest to a person, this penstock itself not asked. Without link_local_allowed it
+     * sends nothing to link-local addresses at all, listed servers and ECS's metadata included.
+     */
+    bool is_light;
+    /* NULL: none. Set by another thread, it ends the run; the facts are a part then. */
+    const atomic_bool *is_cancelled;
 };
 
 /*

@@ -7,13 +7,21 @@
 
 /* -- what to connect to ------------------------------------------------------------------- */
 
-static bool is_allowed(const struct conf *conf, const struct probe_target *t, const struct addr *a)
+static bool is_allowed(const struct probe_connect *c, const struct probe_target *t,
+                       const struct addr *a)
 {
     enum addr_class class = addr_classify(a);
-    for (size_t i = 0; i < conf->allow_addresses.n; i++)
-        if (cidr_has(&conf->allow_addresses.v[i], a))
+    for (size_t i = 0; i < c->conf->allow_addresses.n; i++)
+        if (cidr_has(&c->conf->allow_addresses.v[i], a))
             return true;
+    if (c->is_light && class == ADDR_LINK_LOCAL)
+        return false;
     return class == ADDR_GLOBAL || (t->is_registry && class != ADDR_UNSPECIFIED);
+}
+
+static unsigned view_addresses(const struct probe_connect *c)
+{
+    return c->is_light ? 1 : PROBE_VIEW_ADDRESSES;
 }
 
 static struct probe_connection *find(struct probe_connect *c, const struct probe_target *t,
@@ -30,7 +38,7 @@ static struct probe_connection *add(struct probe_connect *c, const struct probe_
 {
     char text[ADDR_TEXT_BYTES];
     struct probe_connection *x = find(c, t, a);
-    bool is_denied = !is_allowed(c->conf, t, a);
+    bool is_denied = !is_allowed(c, t, a);
     if (x != NULL)
         return x;
     if (is_denied ? c->n - c->n_dialled == PROBE_DENIED : c->n_dialled == PROBE_CONNECTIONS)
@@ -90,7 +98,7 @@ static void add_servers(struct probe_connect *c, struct probe_connection *x)
 
 static void add_known(struct probe_connect *c, const struct probe_target *t)
 {
-    for (unsigned i = 0; i < t->name->n_known && i < PROBE_VIEW_ADDRESSES; i++) {
+    for (unsigned i = 0; i < t->name->n_known && i < view_addresses(c); i++) {
         struct probe_connection *x = add(c, t, &t->name->known[i]);
         struct str from = t->name->dns.n > 0 ? STR("hosts file") : STR("literal");
         if (x != NULL && !fact_has_text(&x->servers, from))
@@ -103,7 +111,7 @@ static void choose(struct probe_connect *c, const struct probe_names *names)
     for (unsigned t = 0; t < names->n_targets; t++)
         add_known(c, &names->targets[t]);
     const struct fact_many_server *servers = &c->book->facts.servers;
-    for (unsigned nth = 0; nth < PROBE_VIEW_ADDRESSES; nth++)
+    for (unsigned nth = 0; nth < view_addresses(c); nth++)
         for (unsigned rank = 0; rank < 3; rank++)
             for (size_t s = 0; s < servers->n; s++)
                 for (unsigned t = 0; t < names->n_targets && rank_of(&servers->v[s], s) == rank;

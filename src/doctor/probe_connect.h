@@ -8,9 +8,9 @@
 #include "doctor/probe_names.h"
 
 enum {
-    PROBE_CONNECTIONS = 8, /* that are made */
-    PROBE_DENIED = 8,      /* that are only told of */
-    PROBE_VIEW_ADDRESSES = 2,
+    PROBE_CONNECTIONS = 8,    /* that are made */
+    PROBE_DENIED = 8,         /* that are only told of */
+    PROBE_VIEW_ADDRESSES = 2, /* one in a light run */
     PROBE_CONNECT_TRIES = 2,
     PROBE_STEP_MS = 3000, /* for TCP, for TLS, for the response */
 };
@@ -35,6 +35,7 @@ struct probe_connect {
     const struct conf *conf;
     struct io_tls *tls;
     const char *why_no_tls; /* set before start where tls is NULL */
+    bool is_light;          /* likewise: probe_request.is_light */
     bool has_ipv6;
     unsigned n, n_running, n_dialled;
     struct probe_connection v[PROBE_CONNECTIONS + PROBE_DENIED];

@@ -4,7 +4,6 @@
 #include "dns/router.h"
 
 enum {
-    PACKETS = PROBE_DNS_PACKETS - PROBE_NAMES_PACKETS,
     FEW_SERVERS = 4,    /* so many get plain DNS and TCP each when they are silent */
     SAMPLED_MS = 300,   /* a slower server is slow, whatever is lost */
     SAMPLING_MS = 1000, /* with less time left, what is under way at the end would pass for lost */
@@ -53,6 +52,23 @@ static struct probe_server *add_server(struct probe_dns *d, const struct addr *a
     return s;
 }
 
+/* Of those in one list; further ones are told of, not asked. */
+static const char *why_behind(const struct probe_dns *d, size_t index, unsigned most)
+{
+    if (index < (d->is_light ? PROBE_LIGHT_SERVERS : most))
+        return NULL;
+    return "it is listed behind too many others";
+}
+
+/* Where penstock runs unattended, a listed address is no leave to send there. */
+static const char *why_not_system(const struct probe_dns *d, const struct probe_request *r,
+                                  const struct addr *a, size_t index)
+{
+    if (d->is_light && !r->link_local_allowed && addr_classify(a) == ADDR_LINK_LOCAL)
+        return "its address is link-local, and PENSTOCK_DNS_AWS is off";
+    return why_behind(d, index, PROBE_SYSTEM_SERVERS);
+}
+
 static bool is_amazons_own(const struct addr *a)
 {
     static const char *const own[] = { "169.254.169.253", "fd00:ec2::253" };
@@ -73,6 +89,8 @@ static void add_amazon(struct probe_dns *d, const struct probe_request *r)
             why_not = "not known to be on AWS: PENSTOCK_DNS_AWS=on has it asked all the same";
         else if (is_v6 && !dns_host_has_ipv6())
             why_not = "this host has no IPv6";
+        if (why_not == NULL)
+            why_not = why_behind(d, i, PROBE_SERVERS);
         struct probe_server *s = add_server(d, &v->v[i], "amazon", (unsigned)i + 1, why_not);
         if (s != NULL)
             s->is_amazon = true;
@@ -84,9 +102,10 @@ static void add_servers(struct probe_dns *d, const struct probe_request *r,
 {
     const struct conf_addrs *set = &r->conf->dns_servers;
     bool is_set = set->n > 0;
-    for (unsigned i = 0; i < (is_set ? set->n : n_system); i++)
-        add_server(d, is_set ? &set->v[i] : &system[i], is_set ? "settings" : "resolv.conf", i + 1,
-                   i < PROBE_SYSTEM_SERVERS ? NULL : "it is listed behind too many others");
+    for (unsigned i = 0; i < (is_set ? set->n : n_system); i++) {
+        const struct addr *a = is_set ? &set->v[i] : &system[i];
+        add_server(d, a, is_set ? "settings" : "resolv.conf", i + 1, why_not_system(d, r, a, i));
+    }
     add_amazon(d, r);
     for (size_t i = 0; r->dns_servers != NULL && i < r->dns_servers->n; i++)
         add_server(d, &r->dns_servers->v[i], "option", (unsigned)i + 1, NULL);
@@ -152,10 +171,15 @@ static unsigned reserve(const struct probe_dns *d)
     return n;
 }
 
+static unsigned packets(const struct probe_dns *d)
+{
+    return d->is_light ? PROBE_LIGHT_PACKETS : PROBE_DNS_PACKETS - PROBE_NAMES_PACKETS;
+}
+
 static bool spend(struct probe_ask_owner *o, bool is_must)
 {
     struct probe_dns *d = (struct probe_dns *)o;
-    if (o->n_packets + (is_must ? 0 : reserve(d)) >= PACKETS)
+    if (o->n_packets + (is_must ? 0 : reserve(d)) >= packets(d))
         return false;
     o->n_packets++;
     return true;
@@ -245,6 +269,8 @@ static void add_rest(struct probe_dns *d, struct probe_server *s, bool with_edns
                            .priority = (is_main ? PRIORITY_NAME : PRIORITY_OTHERS_NAME) + is_bucket,
                            .max_tries = PROBE_TRIES });
     }
+    if (d->is_light)
+        return;
     add_tcp(d, s, first, false);
     if (s->is_first)
         add_search(d, s, with_edns);
@@ -256,7 +282,7 @@ static void add_aaaa(struct probe_dns *d, const struct probe_ask *a)
     bool is_nodata = a->reply.rcode == DNS_NOERROR && a->reply.n_addresses == 0 &&
                      a->reply.outcome != DNS_BAD_REPLY;
     if (name == NULL || a->question.type != DNS_A || a->by_tcp ||
-        !(is_nodata || (a->server->is_first && a->reply.outcome == DNS_ANSWERED &&
+        !(is_nodata || (!d->is_light && a->server->is_first && a->reply.outcome == DNS_ANSWERED &&
                         strcmp(name->purpose, "bucket") != 0)))
         return;
     for (unsigned i = 0; i < d->n_asks; i++)
@@ -301,8 +327,8 @@ static struct probe_ask *find_sample(struct probe_dns *d, const struct probe_ser
 static void sample(struct probe_dns *d, struct probe_server *s)
 {
     struct probe_ask *a = find_sample(d, s);
-    unsigned kept = d->asker.n_packets + reserve(d), n = kept < PACKETS ? PACKETS - kept : 0;
-    if (!(s->is_first || s->is_amazon) || s->has_sampled || a == NULL ||
+    unsigned kept = d->asker.n_packets + reserve(d), n = kept < packets(d) ? packets(d) - kept : 0;
+    if (d->is_light || !(s->is_first || s->is_amazon) || s->has_sampled || a == NULL ||
         io_now_us() + SAMPLING_MS * 1000ULL > d->until_us)
         return;
     s->has_sampled = true;
@@ -415,6 +441,7 @@ void probe_dns_start(struct probe_dns *d, struct io_loop *loop, const struct pro
                                          .on_over = on_over };
     d->book = book;
     d->names = names;
+    d->is_light = r->is_light;
     d->until.on_fire = on_until;
     d->until_us = now_us + PROBE_DNS_MS * 1000ULL;
     if (r->deadline_us > 0 && r->deadline_us < d->until_us)

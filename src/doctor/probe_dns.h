@@ -13,6 +13,7 @@ enum {
     PROBE_SERVERS = 24,
     PROBE_ASKED_SERVERS = 12,
     PROBE_SYSTEM_SERVERS = 8, /* of resolv.conf or the settings, that are asked */
+    PROBE_LIGHT_SERVERS = 2,  /* the same in a light run; and of Amazon's as many */
     PROBE_ASKS = 96,
     PROBE_DNS_MS = 5000,
 };
@@ -38,6 +39,7 @@ struct probe_dns {
     void (*on_done)(struct probe_dns *d);
     struct fact_book *book;
     const struct probe_names *names;
+    bool is_light;
     unsigned n_servers, n_asked;
     struct probe_server servers[PROBE_SERVERS];
     /* private */

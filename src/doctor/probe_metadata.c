@@ -106,11 +106,16 @@ void probe_metadata_start(struct probe_metadata *m, struct io_loop *loop,
     m->nothing.on_run = on_nothing;
     if (uri.n > 0)
         f->uri = fact_text(book, uri);
-    if (uri.n > 0 && read_uri(m, uri)) {
+    bool is_read = uri.n > 0 && read_uri(m, uri);
+    bool is_kept_off = is_read && r->is_light && !r->link_local_allowed &&
+                       addr_classify(&m->addr) == ADDR_LINK_LOCAL;
+    if (is_read && !is_kept_off) {
         ask(m);
         return;
     }
-    if (uri.n > 0)
+    if (is_kept_off)
+        f->error = fact_text(book, STR("not asked: PENSTOCK_DNS_AWS is off"));
+    else if (uri.n > 0)
         f->error = fact_text(book, STR("the URI is none of ECS's"));
     io_defer(loop, &m->nothing);
 }

@@ -204,41 +204,47 @@ void log_line(struct str line)
 }
 
 /* The rooms of codec stand beside this one, so the few escapes that a message needs are here. */
-static void append_json(struct buf *out, const char *text)
+static void append_json(struct buf *out, struct str text)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            buf_printf(out, "\\%c", *c);
-        else if (*c < ' ' || *c > '~')
-            buf_printf(out, "\\u%04x", *c);
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (c == '"' || c == '\\')
+            buf_printf(out, "\\%c", c);
+        else if (c < ' ' || c > '~')
+            buf_printf(out, "\\u%04x", c);
         else
-            buf_byte(out, (char)*c);
+            buf_byte(out, (char)c);
     }
 }
 
-__attribute__((format(printf, 4, 0))) static void append_start(struct buf *out,
-                                                               enum log_level level,
-                                                               const char *event,
-                                                               const char *format, va_list args)
+/* ,"name":"value" */
+static void append_field(struct buf *out, const char *name, struct str value)
 {
-    char now[32], message[MESSAGE_BYTES];
-    buf_append(out, STR("{\"time\":\""));
-    buf_append(out, log_now(now));
-    buf_printf(out, "\",\"level\":\"%s\",\"event\":\"", level_names[level]);
-    append_json(out, event);
-    if (vsnprintf(message, sizeof message, format, args) < 0)
-        message[0] = 0;
-    buf_append(out, STR("\",\"message\":\""));
-    append_json(out, message);
+    buf_printf(out, ",\"%s\":\"", name);
+    append_json(out, value);
     buf_byte(out, '"');
 }
 
-static void write_event(struct buf *line)
+void log_event_with(enum log_level level, const char *event, const struct log_field *fields,
+                    size_t n_fields, struct str message)
 {
-    buf_append(line, STR("}\n"));
-    if (line->p != NULL && !line->failed)
-        log_line(buf_str(line));
-    buf_done(line);
+    if (!log_is_on(level))
+        return;
+    struct buf line;
+    char now[32];
+    buf_init(&line, LOG_GATHER_BYTES);
+    buf_append(&line, STR("{\"time\":\""));
+    buf_append(&line, log_now(now));
+    buf_byte(&line, '"');
+    append_field(&line, "level", str_from_c(level_names[level]));
+    append_field(&line, "event", str_from_c(event));
+    for (size_t i = 0; i < n_fields; i++)
+        append_field(&line, fields[i].name, fields[i].value);
+    append_field(&line, "message", message);
+    buf_append(&line, STR("}\n"));
+    if (line.p != NULL && !line.failed)
+        log_line(buf_str(&line));
+    buf_done(&line);
     log_flush();
 }
 
@@ -246,13 +252,13 @@ void log_event(enum log_level level, const char *event, const char *message, ...
 {
     if (!log_is_on(level))
         return;
-    struct buf line;
-    buf_init(&line, LOG_GATHER_BYTES);
+    char text[MESSAGE_BYTES];
     va_list args;
     va_start(args, message);
-    append_start(&line, level, event, message, args);
+    if (vsnprintf(text, sizeof text, message, args) < 0)
+        text[0] = 0;
     va_end(args);
-    write_event(&line);
+    log_event_with(level, event, NULL, 0, str_from_c(text));
 }
 
 struct str log_now(char text[static 32])

@@ -26,6 +26,14 @@ bool log_is_on(enum log_level level);
 void log_event(enum log_level level, const char *event, const char *message, ...)
     __attribute__((format(printf, 3, 4)));
 
+struct log_field {
+    const char *name; /* as it is: static text */
+    struct str value; /* JSON-escaped */
+};
+/* The same with further fields behind "event" and a message that is a text. */
+void log_event_with(enum log_level level, const char *event, const struct log_field *fields,
+                    size_t n_fields, struct str message);
+
 /* A finished line, "\n" included, as it is. At most LOG_BACKLOG_BYTES. */
 void log_line(struct str line);
 /* Lines are written when LOG_GATHER_BYTES are full and by log_flush, which each worker calls at the

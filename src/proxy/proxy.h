@@ -18,7 +18,10 @@ struct proxy {
     struct upstream *upstream;
     struct limits *limits;
     const struct page_maker *pages; /* of the admin port; NULL: none. Set before the first client */
-    struct buf expose;              /* the value of Access-Control-Expose-Headers */
+    /* Told how each request failed that did. NULL: nobody is. Set before the first client. */
+    void (*on_fault)(void *arg, enum fault_kind kind);
+    void *fault_arg;
+    struct buf expose; /* the value of Access-Control-Expose-Headers */
     bool is_draining;
     size_t n_clients, n_admin_clients;
     /* private */

@@ -255,6 +255,8 @@ static struct client *finish(struct tx *tx, bool keep_exchange)
     metric_sub(METRIC_REQUESTS_OPEN, 1);
     metric_response(tx->status);
     metric_fault(tx->fault.kind);
+    if (tx->fault.kind != FAULT_NONE && tx->proxy->on_fault != NULL)
+        tx->proxy->on_fault(tx->proxy->fault_arg, tx->fault.kind);
     metric_add(METRIC_CLIENT_BYTES_IN, tx->up_bytes);
     metric_add(METRIC_CLIENT_BYTES_OUT, tx->down.body_bytes);
     io_block_give(tx->proxy->loop, &tx->head_block);

@@ -2,12 +2,14 @@
 
 #include "obs/log.h"
 #include "proxy/limits.h"
+#include "server/self_check.h"
 #include "server/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { N_SIGNALS = 3 };
 
@@ -121,6 +123,8 @@ static bool start(struct server *s, struct fault *f)
         }
     if (!watch_signals(s, f))
         return false;
+    if (conf->self_check && (s->shared.self_check = self_check_start(conf, environ, f)) == NULL)
+        return false;
     for (unsigned i = 1; i < s->n_workers; i++, s->n_threads++, s->workers[0].n_others++) {
         int r = uv_thread_create(&s->threads[i], run_worker, &s->workers[i]);
         if (r != 0)
@@ -174,6 +178,7 @@ static void finish(struct server *s)
         worker_done(&s->workers[--s->n_workers]);
     free(s->workers);
     free(s->threads);
+    self_check_free(s->shared.self_check);
     limits_free(s->shared.limits);
     dns_shared_free(s->shared.dns);
     log_done();

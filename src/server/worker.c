@@ -1,6 +1,7 @@
 #include "server/worker.h"
 
 #include "obs/log.h"
+#include "server/self_check.h"
 
 static void on_accept(struct io_listener *l, int fd, const struct addr *peer)
 {
@@ -58,8 +59,15 @@ static void on_flush(uv_prepare_t *h)
 
 static void on_dns_decision(void *arg, const struct dns_explain *x)
 {
-    const struct server_options *o = ((struct worker *)arg)->shared->options;
-    o->on_decision(o->arg, x);
+    const struct server_shared *shared = ((struct worker *)arg)->shared;
+    self_check_decision(shared->self_check, x);
+    if (shared->options->on_decision != NULL)
+        shared->options->on_decision(shared->options->arg, x);
+}
+
+static void on_fault(void *arg, enum fault_kind kind)
+{
+    self_check_failed(((struct worker *)arg)->shared->self_check, kind);
 }
 
 static void log_server(enum log_level level, const struct dns_event *e, const char *says)
@@ -78,6 +86,7 @@ static void log_client(const struct dns_event *e, const char *says)
 static void on_dns_event(void *arg, const struct dns_event *e)
 {
     char name[DNS_NAME_TEXT_BYTES], server[ADDR_TEXT_BYTES];
+    self_check_event(((struct worker *)arg)->shared->self_check, e->kind);
     switch (e->kind) {
     case DNS_EVENT_SERVER_SUSPECT:
         log_server(LOG_WARNING, e, "failed three times in a row: it is asked last, and probed");
@@ -152,7 +161,7 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
     w->dns = dns_engine_new(&w->loop, shared->dns, f);
     if (w->dns == NULL)
         return false;
-    if (shared->options->on_decision != NULL)
+    if (shared->options->on_decision != NULL || (conf->self_check && conf->dns_listen.n > 0))
         dns_engine_on_decision(w->dns, on_dns_decision, w);
     dns_engine_on_event(w->dns, on_dns_event, w);
     if (conf->listen.n > 0 && !open_upstream(w, f))
@@ -165,6 +174,8 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
         return false;
     admin_init(&w->admin, &w->loop, shared->dns, w->dns);
     w->proxy.pages = &w->admin.pages;
+    w->proxy.on_fault = on_fault;
+    w->proxy.fault_arg = w;
     return index > 0 || open_listeners(w, &conf->admin, PROXY_PORT_ADMIN, f);
 }
 

@@ -16,6 +16,7 @@ struct server_shared {
     const struct server_options *options;
     struct dns_shared *dns;
     struct limits *limits;
+    struct self_check *self_check; /* NULL: off */
 };
 
 struct worker {

@@ -121,7 +121,8 @@ def tsan(monkeypatch):
 def test_no_worker_reads_what_another_writes(world, tsan, capsys):
     penstock = world.start_penstock(
         servers=(CORP, CORP2, CORP3), port=HTTP, wrap=fixed_addresses(), WORKERS=4, ADMIN=f"{PENSTOCK}:{ADMIN}",
-        DNS_LISTEN=f"{PENSTOCK}:{DNS}", DNS_CACHE="65536", DNS_CLIENT_RATE=0, DNS_BUDGET=2000, DNS_AWS_SERVERS=AWS)
+        DNS_LISTEN=f"{PENSTOCK}:{DNS}", DNS_CACHE="65536", DNS_CLIENT_RATE=0, DNS_BUDGET=2000, DNS_AWS_SERVERS=AWS,
+        SELF_CHECK="on")
     settings = penstock.env
     behaviours = [Scripted.silent, Scripted.servfail, Scripted.refused, Scripted.nxdomain, Scripted.addresses("10.0.3.12")]
 

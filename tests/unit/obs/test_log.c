@@ -69,6 +69,17 @@ static void an_event_is_one_escaped_json_line(void **state)
           "\"message\":\"a \\\"quote\\\" \\\\ \\u000a\\u0001\\u00ff\"}\n");
 }
 
+static void fields_stand_before_the_message(void **state)
+{
+    const struct log_field fields[] = { { "code", STR_INIT("PS1001") },
+                                        { "fix", STR_INIT("\"a\"\n") } };
+    log_event_with(LOG_ERROR, "x", fields, 2, STR("m\xff"));
+    check(",\"level\":\"error\",\"event\":\"x\",\"code\":\"PS1001\",\"fix\":\"\\\"a\\\"\\u000a\","
+          "\"message\":\"m\\u00ff\"}\n");
+    log_event_with(LOG_DEBUG, "x", fields, 2, STR("no"));
+    check("");
+}
+
 static void what_is_below_the_level_is_silent(void **state)
 {
     enum log_level level;
@@ -239,6 +250,7 @@ int main(void)
     cmocka_set_message_output(CM_OUTPUT_STDOUT);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_event_is_one_escaped_json_line, redirect, restore),
+        cmocka_unit_test_setup_teardown(fields_stand_before_the_message, redirect, restore),
         cmocka_unit_test_setup_teardown(what_is_below_the_level_is_silent, redirect, restore),
         cmocka_unit_test_setup_teardown(lines_wait_for_the_flush, redirect, restore),
         cmocka_unit_test_setup_teardown(a_full_buffer_is_written, redirect, restore),
