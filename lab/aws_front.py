@@ -30,7 +30,7 @@ class Front(labhttp.Server):
         """actions: what was asked, in order; errors: (action, status, body). firewall: {"associations", "rules",
         "domains", "config"}; exec_command: fields of tasks and of their containers, or None;
         inbound_only: endpoint -> its privateDnsOnlyForInboundResolverEndpoint; endpoint_status: (status, message) of Resolver endpoints.
-        said: action -> [(status, body)] for its next requests; None in place of a pair is moto's own answer.
+        said: action ("*": any) -> [(status, body, headers)] for its next requests; None in its place is moto's own answer.
         requests: (action, body) of all."""
         self.state.update(actions=[], errors=[], firewall={}, exec_command=None, inbound_only={}, endpoint_status=None,
                           said={}, requests=[])
@@ -57,9 +57,9 @@ class Front(labhttp.Server):
             action = self.action_of(request)
             self.actions.append(action)
             self.requests.append((action, bytes(request.body).decode("utf-8", "replace")))
-            said = self.said.get(action)
-            said = said.pop(0) if said else None
-            made = (said[0], [], said[1]) if said else self._firewall(action, request)
+            waiting = self.said.get(action) or self.said.get("*")
+            said = waiting.pop(0) if waiting else None
+            made = (said[0], said[2] if len(said) > 2 else [], said[1]) if said else self._firewall(action, request)
             status, headers, body = made or self._from_moto(request)
             if status >= 400:
                 self.errors.append((action, status, body))

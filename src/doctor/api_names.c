@@ -1,6 +1,8 @@
 #include "doctor/api_names.h"
 
 #include "dns/resolve.h"
+#include "dns/router.h"
+#include "dns/shared.h"
 #include "doctor/probe.h"
 
 #include <stdio.h>
@@ -52,16 +54,19 @@ static void on_resolved(struct dns_resolve *r)
         io_loop_stop(&run->loop);
 }
 
+/* Those that have no address yet. */
 static void resolve_all(struct engine_run *run, struct dns_engine *engine, struct api_names *names)
 {
     for (size_t i = 0; i < names->n; i++) {
         struct dns_resolve *r = &run->resolves[i];
+        if (names->v[i].n_addrs > 0)
+            continue;
         r->owner = run;
         r->on_done = on_resolved;
         run->n_pending++;
         dns_resolve_start(r, engine, str_from_c(names->v[i].host), HTTPS_PORT, DNS_POLICY_S3);
     }
-    if (names->n > 0)
+    if (run->n_pending > 0)
         io_loop_run(&run->loop);
     for (size_t i = 0; i < names->n; i++) {
         add_addrs(&names->v[i], run->resolves[i].addrs, run->resolves[i].n_addrs);
@@ -69,7 +74,22 @@ static void resolve_all(struct engine_run *run, struct dns_engine *engine, struc
     }
 }
 
-bool api_names_by_engine(struct api_names *names, const struct conf *conf, struct fault *f)
+/* The system's servers, as the engine read them. */
+struct system_servers {
+    size_t n;
+    struct addr v[RESOLV_MAX_SERVERS];
+};
+
+static void copy_servers(struct dns_shared *shared, struct system_servers *out)
+{
+    struct dns_routes *routes = dns_shared_routes(shared);
+    for (out->n = 0; out->n < routes->n_system; out->n++)
+        out->v[out->n] = routes->system[out->n].addr;
+    dns_routes_unref(routes);
+}
+
+static bool run_engine(struct api_names *names, const struct conf *conf,
+                       struct system_servers *servers, struct fault *f)
 {
     struct engine_run *run = calloc(1, sizeof *run);
     if (run == NULL || !io_loop_init(&run->loop)) {
@@ -78,14 +98,41 @@ bool api_names_by_engine(struct api_names *names, const struct conf *conf, struc
     }
     struct dns_shared *shared = dns_shared_new(conf, f);
     struct dns_engine *engine = shared != NULL ? dns_engine_new(&run->loop, shared, f) : NULL;
-    if (engine != NULL)
+    if (engine != NULL) {
         resolve_all(run, engine, names);
+        copy_servers(shared, servers);
+    }
     dns_engine_free(engine);
     io_loop_done(&run->loop);
     if (shared != NULL)
         dns_shared_free(shared);
     free(run);
     return engine != NULL;
+}
+
+static bool has_all(const struct api_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (names->v[i].n_addrs == 0)
+            return false;
+    return true;
+}
+
+bool api_names_by_engine(struct api_names *names, const struct conf *conf, uint64_t until_us,
+                         struct fault *f)
+{
+    struct system_servers servers = { .n = 0 }, ignored;
+    if (!run_engine(names, conf, &servers, f))
+        return false;
+    for (size_t i = 0; i < servers.n && !has_all(names) && io_now_us() < until_us; i++) {
+        struct conf alone = *conf;
+        alone.dns_servers = (struct conf_addrs){ &servers.v[i], 1 };
+        alone.dns_routes = (struct conf_dns_routes){ NULL, 0 };
+        alone.dns_aws_allowed = false;
+        if (!run_engine(names, &alone, &ignored, f))
+            return false;
+    }
+    return true;
 }
 
 bool api_names_find(void *arg, struct str host, struct addr *out, size_t *n, struct fault *f)

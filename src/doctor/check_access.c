@@ -5,7 +5,7 @@
 
 enum { POLICY_BYTES = 8192 };
 
-/* Every action that some check lacked, once each. */
+/* Every action that was lacking, once each. */
 static struct fact_texts missing_actions(struct diagnosis *d)
 {
     struct fact_texts all = { NULL, 0, 0 };
@@ -15,6 +15,10 @@ static struct fact_texts missing_actions(struct diagnosis *d)
             if (!fact_has_text(&all, r->actions.v[i]))
                 fact_add_text(&d->book, &all, r->actions.v[i]);
     }
+    /* A log is read for evidence, which no check has to have. */
+    const struct fact_call *log = view_call(d->facts, "logs:FilterLogEvents");
+    if (log != NULL && !view_is(log->outcome, "ok") && !fact_has_text(&all, log->action))
+        fact_add_text(&d->book, &all, log->action);
     return all;
 }
 

@@ -77,7 +77,7 @@ void check_endpoints(struct diagnosis *d)
     if (f->task.arn.n == 0 && f->task.status.n == 0) {
         check_skip(d, PS3015, "no task is known that needs any");
     } else if (t == NULL) {
-        check_unknown(d, PS3015, "it is not known which subnet the task is in");
+        check_unknown_subnet(d, PS3015);
     } else if (way_elsewhere(t) != NULL) {
         check_skip(d, PS3015, "another network may have them: %.*s leads to %.*s",
                    STR_ARG(way_elsewhere(t)->destination), STR_ARG(way_elsewhere(t)->target));

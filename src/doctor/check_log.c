@@ -59,10 +59,20 @@ static void suspect(struct diagnosis *d, const struct fact_log_group *g)
     finding_note(d, f, "this is what a log hints at; nothing was probed");
 }
 
+/* Without probes the log was all that there is to go by. */
+static void need_all(struct diagnosis *d)
+{
+    static const enum finding_code codes[] = { PS1001, PS1002, PS1003, PS1004 };
+    if (str_starts(d->facts->log.source, STR("cloudwatch:")))
+        (void)check_needs_call(d, "logs:FilterLogEvents", codes, sizeof codes / sizeof *codes);
+}
+
 void check_log(struct diagnosis *d)
 {
     const struct fact_log *log = &d->facts->log;
     bool is_probed = d->facts->questions.n > 0;
+    if (!is_probed)
+        need_all(d);
     for (size_t i = 0; i < log->groups.n; i++) {
         const struct fact_log_group *g = &log->groups.v[i];
         if (g->is_consequence == FACT_YES)

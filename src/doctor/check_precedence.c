@@ -75,6 +75,12 @@ static bool is_of_dhcp(const struct pair *p)
     return p->cause->severity == FINDING_ERROR && p->cause->cause == '1';
 }
 
+/* A log alone says it, and what AWS says weighs more. */
+static bool is_unprobed(const struct pair *p)
+{
+    return p->d->facts->questions.n == 0;
+}
+
 /* The failing server is none that ECS gave. */
 static bool is_written_in(const struct pair *p)
 {
@@ -146,6 +152,7 @@ static const struct row {
     EXPLAINS(is_same_matter, CODES(PS1005), PS1004, PS1020),
     EXPLAINS(is_same_matter, CODES(PS1004), PS1020),
     EXPLAINS(is_same_server, CODES(PS1004), PS1012, PS1019),
+    EXPLAINS(is_unprobed, CODES(PS2003), ANSWERS, PS1004),
     EXPLAINS(is_of_dhcp, CODES(ANSWERS, PS1004), PS1006, PS1007, PS1008, PS1018, PS2003, PS2009),
     EXPLAINS(is_error, CODES(ANSWERS, PS1004), PS1019, PS4002, PS5001),
     EXPLAINS(is_same_server, CODES(ANSWERS, PS1004), PS1016, PS1019),

@@ -63,8 +63,9 @@ static struct registry look_up(const struct fact_facts *f, struct str name)
 /* A namespace's zone that is not among the VPC's belongs to another one. */
 static bool is_elsewhere(const struct fact_facts *f, const struct fact_namespace *n)
 {
+    const struct fact_call *vpc = view_call(f, "ec2:DescribeVpcs");
     if (!is_ok(f, "route53:ListHostedZonesByVPC") || !view_is(n->type, "DNS_PRIVATE") ||
-        n->hosted_zone_id.n == 0)
+        n->hosted_zone_id.n == 0 || (vpc != NULL && view_is(vpc->outcome, "not_found")))
         return false;
     for (size_t i = 0; i < f->hosted_zones.n; i++)
         if (str_ends(f->hosted_zones.v[i].id, n->hosted_zone_id))
@@ -303,6 +304,16 @@ static void judge_answer(struct diagnosis *d, const struct registry *r,
     }
 }
 
+/* An instance of which neither a connection nor AWS says whether it lives. */
+static bool is_any_open(const struct fact_facts *f, const struct registry *r)
+{
+    for (size_t i = 0; i < r->service->instances.n; i++)
+        if (r->service->instances.v[i].is_live == FACT_UNKNOWN &&
+            !address_works(f, r->name, r->service->instances.v[i].address))
+            return true;
+    return false;
+}
+
 static void judge_stale(struct diagnosis *d, const struct registry *r)
 {
     static const enum finding_code codes[] = { PS4005 };
@@ -335,8 +346,10 @@ static void judge_stale(struct diagnosis *d, const struct registry *r)
                     "aws servicediscovery deregister-instance%.*s --service-id %.*s "
                     "--instance-id INSTANCE",
                     STR_ARG(shell_region(d)), STR_ARG(shell_word(r->service->id, "SERVICE")));
+    } else if (!is_any_open(d->facts, r) ||
+               check_needs_call(d, "ec2:DescribeNetworkInterfaces", codes, 1)) {
+        check_pass(d, PS4005);
     }
-    check_pass(d, PS4005);
 }
 
 static bool is_served(const struct fact_connection *c)

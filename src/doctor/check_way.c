@@ -6,6 +6,13 @@
 
 #include "codec/s3_host.h"
 
+void check_unknown_subnet(struct diagnosis *d, enum finding_code code)
+{
+    const struct fact_call *subnets = view_call(d->facts, "ec2:DescribeSubnets");
+    if (subnets == NULL || check_needs_call(d, "ec2:DescribeSubnets", &code, 1))
+        check_unknown(d, code, "it is not known which subnet the task is in: give --task");
+}
+
 static void show_failed_s3(struct diagnosis *d, struct finding *f)
 {
     for (size_t i = 0; live_is_inside(d->facts) && i < d->facts->connections.n; i++) {
@@ -81,7 +88,7 @@ static void judge_any_way(struct diagnosis *d)
         return;
     const struct fact_route_table *t = way_table(f);
     if (t == NULL)
-        check_unknown(d, PS3001, "it is not known which subnet the task is in: give --task");
+        check_unknown_subnet(d, PS3001);
     else if (way_out(f, t) != NULL)
         check_pass(d, PS3001);
     else
@@ -155,7 +162,7 @@ static void judge_private_dns(struct diagnosis *d)
         check_pass(d, PS3002);
     else if (check_needs_call(d, "ec2:DescribeRouteTables", codes, 1)) {
         if (way_table(f) == NULL)
-            check_unknown(d, PS3002, "it is not known which subnet the task is in: give --task");
+            check_unknown_subnet(d, PS3002);
         else if (public_has_way(f, way_table(f)))
             check_pass(d, PS3002);
         else
@@ -230,7 +237,7 @@ static void judge_gateway(struct diagnosis *d)
         return;
     const struct fact_route_table *t = way_table(f);
     if (t == NULL)
-        check_unknown(d, PS3004, "it is not known which subnet the task is in: give --task");
+        check_unknown_subnet(d, PS3004);
     else if (way_is_in_table(e, t) || (live_tried_s3(f) && !public_fails(f)))
         check_pass(d, PS3004);
     else if (!live_tried_s3(f) && (way_out(f, t) != NULL || way_has_private_dns(f, "s3")))

@@ -103,34 +103,72 @@ static bool is_asked_for(const struct fact_facts *f)
            (s->task.n > 0 && !str_eq(s->task, f->metadata.task_arn));
 }
 
-/* Why an action has no facts, for people; *is_skipped: because nobody asked for them. */
-static struct str why_not(const struct fact_facts *f, const struct fact_call *call,
-                          bool *is_skipped)
+/* What is asked before an action, and tells what to ask about. */
+static const struct {
+    const char *action, *before;
+} orders[] = {
+    { "ecs:DescribeTasks", "ecs:ListTasks" },
+    { "ecs:DescribeTaskDefinition", "ecs:DescribeTasks" },
+    { "ec2:DescribeNetworkInterfaces", "ecs:DescribeTasks" },
+    { "ec2:DescribeDhcpOptions", "ec2:DescribeVpcs" },
+    { "servicediscovery:ListServices", "servicediscovery:ListNamespaces" },
+    { "servicediscovery:ListInstances", "servicediscovery:ListServices" },
+    { "servicediscovery:GetInstancesHealthStatus", "servicediscovery:ListInstances" },
+    { "route53resolver:ListResolverRules", "route53resolver:ListResolverRuleAssociations" },
+    { "route53resolver:ListFirewallDomains", "route53resolver:ListFirewallRules" },
+    { "route53resolver:GetFirewallConfig", "route53resolver:ListFirewallRuleGroupAssociations" },
+    /* The VPC is the one of the task's interface where none was named. */
+    { "ec2:", "ec2:DescribeNetworkInterfaces" },
+    { "route53resolver:", "ec2:DescribeNetworkInterfaces" },
+    { "route53:", "ec2:DescribeNetworkInterfaces" },
+};
+
+/* The action itself, or the one before it that failed, so that it was never asked. NULL: there was
+ * nothing to ask it about. */
+static const struct fact_call *decisive_call(const struct fact_facts *f, const char *action)
 {
-    *is_skipped = false;
-    if (call != NULL)
-        return call->message.n > 0 ? call->message : call->outcome;
-    *is_skipped = !is_asked_for(f);
-    return f->identity.error.n > 0 ? f->identity.error : STR("it was not asked for");
+    enum { MOST_STEPS = 8 };
+    for (unsigned step = 0; step < MOST_STEPS && action != NULL; step++) {
+        const struct fact_call *call = view_call(f, action);
+        const char *before = NULL;
+        if (call != NULL && (step == 0 || !view_is(call->outcome, "ok")))
+            return call;
+        for (size_t i = 0; i < sizeof orders / sizeof *orders && before == NULL; i++)
+            if (str_starts(str_from_c(action), str_from_c(orders[i].action)) &&
+                strcmp(action, orders[i].before) != 0)
+                before = orders[i].before;
+        action = before;
+    }
+    return NULL;
+}
+
+static void miss(struct diagnosis *d, enum finding_code code, struct str action, struct str why)
+{
+    struct check_result *r = &d->results[code];
+    check_unknown(d, code, "%.*s: %.*s", STR_ARG(action), STR_ARG(why));
+    if (r->state == CHECK_UNKNOWN && !fact_has_text(&r->actions, action))
+        fact_add_text(&d->book, &r->actions, action);
 }
 
 bool check_needs_call(struct diagnosis *d, const char *action, const enum finding_code *codes,
                       size_t n)
 {
-    const struct fact_call *call = view_call(d->facts, action);
+    const struct fact_identity *identity = &d->facts->identity;
+    const struct fact_call *call = decisive_call(d->facts, action);
     if (call != NULL && view_is(call->outcome, "ok"))
         return true;
-    bool is_skipped;
-    struct str why = why_not(d->facts, call, &is_skipped);
     for (size_t i = 0; i < n; i++) {
-        if (is_skipped) {
-            check_skip(d, codes[i], "needs AWS credentials: %.*s", STR_ARG(why));
-            continue;
-        }
-        check_unknown(d, codes[i], "%s: %.*s", action, STR_ARG(why));
-        struct check_result *r = &d->results[codes[i]];
-        if (r->state == CHECK_UNKNOWN && !fact_has_text(&r->actions, str_from_c(action)))
-            fact_add_text(&d->book, &r->actions, str_from_c(action));
+        if (call != NULL)
+            miss(d, codes[i], call->action, call->message.n > 0 ? call->message : call->outcome);
+        else if (identity->error.n > 0 && is_asked_for(d->facts))
+            miss(d, codes[i], str_from_c(action), identity->error);
+        else if (identity->source.n > 0)
+            check_skip(d, codes[i], "nothing was named or found that %s could be asked about",
+                       action);
+        else
+            check_skip(
+                d, codes[i], "needs AWS credentials: %.*s",
+                STR_ARG(identity->error.n > 0 ? identity->error : STR("it was not asked for")));
     }
     return false;
 }

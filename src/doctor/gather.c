@@ -29,17 +29,21 @@ bool gather_call(struct gather *g, const struct aws_request *request, struct aws
     return is_there;
 }
 
-bool gather_pages(struct gather *g, const struct aws_request *request, gather_on_page *on_page,
-                  void *arg)
+bool gather_pages(struct gather *g, const struct aws_request *request, unsigned most,
+                  gather_on_page *on_page, void *arg)
 {
     struct aws_pages pages;
-    aws_pages_init(&pages, g->session, request, GATHER_MAX_PAGES);
+    aws_pages_init(&pages, g->session, request, most);
     while (aws_pages_next(&pages))
         on_page(g, &pages.reply, arg);
-    bool is_whole = !aws_error_is_set(&pages.reply.error);
-    note(g, request, &pages.reply.error);
+    struct aws_error error = pages.reply.error;
+    /* What was not listed must not count as missing. */
+    if (!aws_error_is_set(&error) && pages.is_cut)
+        aws_error_set(&error, AWS_PROTOCOL, "there are more than %u pages; the rest was not read",
+                      most);
+    note(g, request, &error);
     aws_pages_done(&pages);
-    return is_whole;
+    return !aws_error_is_set(&error);
 }
 
 struct str gather_json(const json_t *object, const char *member)
@@ -47,6 +51,12 @@ struct str gather_json(const json_t *object, const char *member)
     const json_t *value = json_object_get(object, member);
     return json_is_string(value) ? str_of(json_string_value(value), json_string_length(value))
                                  : (struct str){ NULL, 0 };
+}
+
+struct str gather_zone_id(struct str id)
+{
+    const struct str path = STR("/hostedzone/");
+    return str_starts(id, path) ? str_from(id, path.n) : id;
 }
 
 struct str gather_keep(struct gather *g, struct str text)
@@ -154,4 +164,5 @@ void gather_aws(const struct gather_request *r, struct fact_book *book)
     if (g.vpc_id[0] == 0)
         gather_find_vpc(&g);
     run_side_by_side(&g);
+    gather_log_error(&g);
 }

@@ -5,7 +5,7 @@ static bool cloud_map(struct gather *g, const char *operation, json_t *body,
                       gather_on_page *on_page, void *arg)
 {
     struct aws_request request = { .service = AWS_CLOUD_MAP, .operation = operation, .body = body };
-    bool is_whole = gather_pages(g, &request, on_page, arg);
+    bool is_whole = gather_pages(g, &request, GATHER_MAX_PAGES, on_page, arg);
     json_decref(body);
     return is_whole;
 }
@@ -21,7 +21,7 @@ static void on_namespaces(struct gather *g, const struct aws_reply *page, void *
         n.id = gather_keep(g, gather_json(from, "Id"));
         n.name = gather_keep(g, gather_json(from, "Name"));
         n.type = gather_keep(g, gather_json(from, "Type"));
-        n.hosted_zone_id = gather_keep(g, gather_json(dns, "HostedZoneId"));
+        n.hosted_zone_id = gather_keep(g, gather_zone_id(gather_json(dns, "HostedZoneId")));
         fact_add(g->book, &g->book->facts.namespaces, &n);
     }
 }

@@ -26,7 +26,7 @@ static bool ec2_pages(struct gather *g, const char *operation, const struct aws_
     struct aws_request request = {
         .service = AWS_EC2, .operation = operation, .params = params, .n_params = n
     };
-    return gather_pages(g, &request, on_page, arg);
+    return gather_pages(g, &request, GATHER_MAX_PAGES, on_page, arg);
 }
 
 static void add_text(struct gather *g, struct fact_texts *to, struct str text)

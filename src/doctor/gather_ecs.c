@@ -124,36 +124,76 @@ static void describe_definition(struct gather *g)
     json_decref(body);
 }
 
-/* The ARN of a task of the cluster: a running one, else one that has stopped. */
-static bool list_task(struct gather *g, struct str cluster, const char *status,
-                      char arn[static 256])
+/* Adds ARNs of tasks of the cluster; ECS keeps those that have stopped for an hour. */
+static void list_tasks(struct gather *g, struct str cluster, const char *status, json_t *arns)
 {
+    enum { MOST = 50 }; /* twice that is what DescribeTasks takes */
     struct aws_reply reply;
     json_t *body = json_pack("{s:s%, s:s, s:i}", "cluster", cluster.p, cluster.n, "desiredStatus",
-                             status, "maxResults", 10);
+                             status, "maxResults", MOST);
     struct aws_request request = { .service = AWS_ECS, .operation = "ListTasks", .body = body };
-    bool is_found = false;
-    if (gather_call(g, &request, &reply)) {
-        const json_t *first = json_array_get(json_object_get(reply.json, "taskArns"), 0);
-        is_found = json_is_string(first) && json_string_length(first) < 256;
-        if (is_found)
-            snprintf(arn, 256, "%s", json_string_value(first));
-    }
+    size_t i, n = 0;
+    json_t *arn;
+    if (gather_call(g, &request, &reply))
+        json_array_foreach (json_object_get(reply.json, "taskArns"), i, arn)
+            if (json_is_string(arn) && n++ < MOST)
+                json_array_append(arns, arn);
     aws_reply_done(&reply);
     json_decref(body);
-    return is_found;
 }
 
-static bool choose_task(struct gather *g, struct str cluster, char arn[static 256])
+static bool has_started(const json_t *task)
+{
+    return time_of(task, "startedAt") != FACT_NO_NUMBER ||
+           str_eq(gather_json(task, "lastStatus"), STR("RUNNING"));
+}
+
+/* One of its service has started since. */
+static bool is_replaced(const json_t *tasks, const json_t *task)
+{
+    size_t i;
+    const json_t *other;
+    json_array_foreach (tasks, i, other)
+        if (has_started(other) && str_eq(gather_json(other, "group"), gather_json(task, "group")) &&
+            time_of(other, "createdAt") > time_of(task, "createdAt"))
+            return true;
+    return false;
+}
+
+/* The newest that never started, if its service still waits for one that does; else the newest one
+ * that runs; else the newest. */
+static const json_t *choose_task(const json_t *tasks)
+{
+    enum { N_KINDS = 3 };
+    const json_t *newest[N_KINDS] = { NULL };
+    size_t i;
+    const json_t *task;
+    json_array_foreach (tasks, i, task) {
+        bool runs = str_eq(gather_json(task, "lastStatus"), STR("RUNNING"));
+        bool is_stopped = str_eq(gather_json(task, "lastStatus"), STR("STOPPED"));
+        unsigned kind = is_stopped && !has_started(task) && !is_replaced(tasks, task) ? 0
+                        : runs                                                        ? 1
+                                                                                      : 2;
+        if (newest[kind] == NULL || time_of(task, "createdAt") > time_of(newest[kind], "createdAt"))
+            newest[kind] = task;
+    }
+    for (i = 0; i + 1 < N_KINDS && newest[i] == NULL;)
+        i++;
+    return newest[i];
+}
+
+static json_t *wanted_tasks(struct gather *g, struct str cluster)
 {
     const struct fact_facts *f = &g->book->facts;
     struct str task = f->surroundings.task.n > 0 ? f->surroundings.task : f->metadata.task_arn;
-    if (task.n > 0 && task.n < 256) {
-        snprintf(arn, 256, "%.*s", STR_ARG(task));
-        return true;
+    json_t *arns = json_array();
+    if (task.n > 0) {
+        json_array_append_new(arns, json_stringn(task.p, task.n));
+    } else if (cluster.n > 0) {
+        list_tasks(g, cluster, "RUNNING", arns);
+        list_tasks(g, cluster, "STOPPED", arns);
     }
-    return cluster.n > 0 && task.n == 0 &&
-           (list_task(g, cluster, "RUNNING", arn) || list_task(g, cluster, "STOPPED", arn));
+    return arns;
 }
 
 void gather_ecs(struct gather *g)
@@ -162,15 +202,17 @@ void gather_ecs(struct gather *g)
     struct str cluster =
         f->surroundings.cluster.n > 0 ? f->surroundings.cluster : f->metadata.cluster;
     struct aws_reply reply;
-    char arn[256];
-    if (!choose_task(g, cluster, arn))
+    json_t *arns = wanted_tasks(g, cluster);
+    if (json_array_size(arns) == 0) {
+        json_decref(arns);
         return;
-    json_t *body = json_pack("{s:[s]}", "tasks", arn);
+    }
+    json_t *body = json_pack("{s:o}", "tasks", arns);
     if (cluster.n > 0)
         json_object_set_new(body, "cluster", json_stringn(cluster.p, cluster.n));
     struct aws_request request = { .service = AWS_ECS, .operation = "DescribeTasks", .body = body };
     if (gather_call(g, &request, &reply)) {
-        const json_t *task = json_array_get(json_object_get(reply.json, "tasks"), 0);
+        const json_t *task = choose_task(json_object_get(reply.json, "tasks"));
         if (task != NULL)
             read_task(g, task);
     }

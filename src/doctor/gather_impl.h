@@ -15,13 +15,16 @@ struct gather {
 /* One call, its outcome noted. False: there is no reply. Done with aws_reply_done in either case.
  */
 bool gather_call(struct gather *g, const struct aws_request *request, struct aws_reply *reply);
-/* All pages, outcome noted; on_page gets each. False: the last one failed. */
+/* All pages, outcome noted; on_page gets each. False: the last one failed, or there are more than
+ * most. */
 typedef void gather_on_page(struct gather *g, const struct aws_reply *page, void *arg);
-bool gather_pages(struct gather *g, const struct aws_request *request, gather_on_page *on_page,
-                  void *arg);
+bool gather_pages(struct gather *g, const struct aws_request *request, unsigned most,
+                  gather_on_page *on_page, void *arg);
 
 /* JSON members; {NULL, 0} where there is none of that type. Borrowed. */
 struct str gather_json(const json_t *object, const char *member);
+/* A hosted zone's ID, with or without "/hostedzone/" before it. */
+struct str gather_zone_id(struct str id);
 /* The book's own copy. */
 struct str gather_keep(struct gather *g, struct str text);
 enum fact_truth gather_json_truth(const json_t *object, const char *member);
@@ -44,5 +47,7 @@ void gather_ec2(struct gather *g);
 void gather_cloud_map(struct gather *g);
 void gather_resolver(struct gather *g);
 void gather_logs(struct gather *g);
+/* Why not all of the log was read; when the calls are over. */
+void gather_log_error(struct gather *g);
 /* Marks instances of Cloud Map whose address is on an interface of the VPC. */
 void gather_live_instances(struct gather *g, struct fact_map_service *service);

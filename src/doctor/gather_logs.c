@@ -1,3 +1,4 @@
+#include "doctor/facts_view.h"
 #include "doctor/gather_impl.h"
 #include "doctor/log_report.h"
 
@@ -10,6 +11,9 @@ static void on_events(struct gather *g, const struct aws_reply *page, void *arg)
         log_report_line(g->request->log, json_integer_value(time), gather_json(event, "message"));
     }
 }
+
+/* Pages may be empty by the dozen: CloudWatch looks through so much and then says "go on". */
+enum { MOST_LOG_PAGES = 1000 };
 
 /*
  * Everything since log_from_s: CloudWatch's own patterns would leave out what nobody thought of.
@@ -25,6 +29,15 @@ void gather_logs(struct gather *g)
     struct aws_request request = { .service = AWS_LOGS,
                                    .operation = "FilterLogEvents",
                                    .body = body };
-    gather_pages(g, &request, on_events, NULL);
+    gather_pages(g, &request, MOST_LOG_PAGES, on_events, NULL);
     json_decref(body);
+}
+
+void gather_log_error(struct gather *g)
+{
+    const struct fact_call *call = view_call(&g->book->facts, "logs:FilterLogEvents");
+    if (call != NULL && !view_is(call->outcome, "ok"))
+        g->book->facts.log.error =
+            fact_textf(g->book, "not all of it was read: %.*s",
+                       STR_ARG(call->message.n > 0 ? call->message : call->outcome));
 }

@@ -8,7 +8,7 @@ static bool resolver(struct gather *g, const char *operation, json_t *body, gath
     struct aws_request request = { .service = AWS_ROUTE53_RESOLVER,
                                    .operation = operation,
                                    .body = body };
-    bool is_whole = gather_pages(g, &request, on_page, arg);
+    bool is_whole = gather_pages(g, &request, GATHER_MAX_PAGES, on_page, arg);
     json_decref(body);
     return is_whole;
 }
@@ -211,7 +211,7 @@ static void on_hosted_zones(struct gather *g, const struct aws_reply *page, void
         struct fact_hosted_zone z;
         struct str account = xml_text(i, "Owner/OwningAccount");
         FACT_CLEAR(hosted_zone, &z);
-        z.id = gather_keep(g, xml_text(i, "HostedZoneId"));
+        z.id = gather_keep(g, gather_zone_id(xml_text(i, "HostedZoneId")));
         z.name = gather_keep(g, without_last_dot(xml_text(i, "Name")));
         z.owner = gather_keep(g, account.n > 0 ? account : xml_text(i, "Owner/OwningService"));
         fact_add(g->book, &g->book->facts.hosted_zones, &z);
@@ -227,7 +227,7 @@ static void gather_hosted_zones(struct gather *g)
                                    .path = "/2013-04-01/hostedzonesbyvpc",
                                    .params = params,
                                    .n_params = 2 };
-    gather_pages(g, &request, on_hosted_zones, NULL);
+    gather_pages(g, &request, GATHER_MAX_PAGES, on_hosted_zones, NULL);
 }
 
 void gather_resolver_rules(struct gather *g)

@@ -8,7 +8,7 @@ static bool ecs(struct gather *g, const char *operation, json_t *body, gather_on
                 void *arg)
 {
     struct aws_request request = { .service = AWS_ECS, .operation = operation, .body = body };
-    bool is_whole = gather_pages(g, &request, on_page, arg);
+    bool is_whole = gather_pages(g, &request, GATHER_MAX_PAGES, on_page, arg);
     json_decref(body);
     return is_whole;
 }

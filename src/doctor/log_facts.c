@@ -41,7 +41,9 @@ void log_facts(struct log_report *report, struct str source, struct fact_book *b
 {
     struct fact_log *log = &book->facts.log;
     struct log_counts counts = log_report_counts(report);
+    struct str error = log->error;
     FACT_CLEAR(log, log);
+    log->error = error;
     log->source = fact_text(book, source);
     log->lines = (int64_t)counts.n_lines;
     log->recognised = (int64_t)counts.n_recognised;
