@@ -4,7 +4,8 @@
 #include "dns/router.h"
 
 enum {
-    FEW_SERVERS = 4,    /* so many get plain DNS and TCP each when they are silent */
+    FEW_SERVERS = 4,    /* so many get extras when they are silent */
+    EXTRAS = 3,         /* plain DNS, TCP, another name */
     SAMPLED_MS = 300,   /* a slower server is slow, whatever is lost */
     SAMPLING_MS = 1000, /* with less time left, what is under way at the end would pass for lost */
 };
@@ -165,8 +166,8 @@ static unsigned reserve(const struct probe_dns *d)
         if (a->priority != PRIORITY_FIRST || a->state == PROBE_ASK_OVER || a->has_reply)
             continue;
         n += a->max_tries - a->n_tries;
-        n += a->max_tries == PROBE_TRIES && gets_extras(d, a->server) && !a->server->has_extras ? 2
-                                                                                                : 0;
+        if (a->max_tries == PROBE_TRIES && gets_extras(d, a->server) && !a->server->has_extras)
+            n += EXTRAS;
     }
     return n;
 }
@@ -185,11 +186,12 @@ static bool spend(struct probe_ask_owner *o, bool is_must)
     return true;
 }
 
-static bool has_tcp(const struct probe_dns *d, const struct probe_server *s,
-                    const struct probe_name *name)
+static bool has_ask(const struct probe_dns *d, const struct probe_server *s,
+                    const struct probe_name *name, bool by_tcp)
 {
     for (unsigned i = 0; i < d->n_asks; i++)
-        if (d->asks[i].server == s && d->asks[i].by_tcp && str_eq(d->asks[i].name, name->text))
+        if (d->asks[i].server == s && d->asks[i].by_tcp == by_tcp &&
+            str_eq(d->asks[i].name, name->text))
             return true;
     return false;
 }
@@ -197,7 +199,7 @@ static bool has_tcp(const struct probe_dns *d, const struct probe_server *s,
 static void add_tcp(struct probe_dns *d, struct probe_server *s, const struct probe_name *name,
                     bool is_must)
 {
-    if (has_tcp(d, s, name))
+    if (has_ask(d, s, name, true))
         return;
     add_ask(d, s, name,
             (struct plan){ .type = DNS_A,
@@ -212,6 +214,21 @@ static void add_plain(struct probe_dns *d, struct probe_server *s)
     add_ask(d, s, first_name(d),
             (struct plan){
                 .type = DNS_A, .is_must = true, .priority = PRIORITY_FIRST, .max_tries = 1 });
+}
+
+/* It may be silent for the first name alone: a forwarder whose upstream does not answer. */
+static void add_other_name(struct probe_dns *d, struct probe_server *s)
+{
+    for (unsigned i = 0; i < d->names->n; i++) {
+        const struct probe_name *name = &d->names->v[i];
+        if (strcmp(name->purpose, "registry") != 0 || name == first_name(d) ||
+            !probe_name_is_asked(name))
+            continue;
+        add_ask(d, s, name,
+                (struct plan){
+                    .type = DNS_A, .is_must = true, .priority = PRIORITY_FIRST, .max_tries = 1 });
+        return;
+    }
 }
 
 static const struct probe_name *name_of(const struct probe_dns *d, const struct probe_ask *a)
@@ -260,7 +277,7 @@ static void add_rest(struct probe_dns *d, struct probe_server *s, bool with_edns
     for (unsigned i = 0; i < d->names->n; i++) {
         const struct probe_name *name = &d->names->v[i];
         bool is_bucket = strcmp(name->purpose, "bucket") == 0;
-        if (name == first || !probe_name_is_asked(name))
+        if (!probe_name_is_asked(name) || has_ask(d, s, name, false))
             continue;
         add_ask(
             d, s, name,
@@ -401,8 +418,10 @@ static void on_silence(struct probe_ask *a)
     s->n_silent++;
     if (s->n_silent == 1)
         add_plain(d, s);
-    if (s->n_silent == 2)
+    if (s->n_silent == 2) {
         add_tcp(d, s, first_name(d), true);
+        add_other_name(d, s);
+    }
     s->has_extras = s->n_silent >= 2;
     go_on(d);
 }
