@@ -210,6 +210,13 @@ class Account:
     def deregister(self, instance):
         self.servicediscovery.deregister_instance(ServiceId=self.service, InstanceId=instance)
 
+    def delete_namespace(self):
+        """With the zone behind it, which moto leaves."""
+        self.servicediscovery.delete_namespace(Id=self.namespace)
+        for zone in self.route53.list_hosted_zones_by_vpc(VPCId=self.vpc, VPCRegion=REGION)["HostedZoneSummaries"]:
+            if zone["Name"] == STACK + ".":
+                self.route53.delete_hosted_zone(Id=zone["HostedZoneId"])
+
     def hosted_zone(self, name):
         """A private zone of this VPC."""
         return self.route53.create_hosted_zone(Name=name, CallerReference=name, HostedZoneConfig={"PrivateZone": True},

@@ -1,7 +1,7 @@
 """moto's server with four things set right: the address that the next task's network interface gets is told, which moto
 would choose at random; a GET has no body: where signatures are checked, moto takes the query for one and finds every
-signature wrong; the zone behind a private namespace has the namespace's name and belongs to its VPC; and an option set that its VPC no longer
-has can be deleted.
+signature wrong; the zone behind a private namespace has the namespace's name, belongs to its VPC, and its ID is bare; and
+an option set that its VPC no longer has can be deleted.
 `python3 -m lab.moto_server FILE ARGUMENTS OF MOTO`: the file has the address."""
 
 import sys
@@ -36,6 +36,9 @@ def namespace_with_zone(self, name, **kw):
             zone.name = name + "."
             zone.vpcs = []
             zone.add_vpc(kw["vpc"], self.region_name)
+            for namespace in self.namespaces.values():
+                if namespace.name == name:
+                    namespace.dns_properties["HostedZoneId"] = zone.resource_id
     return operation
 
 

@@ -84,10 +84,10 @@ class Vpc:
         # The instance metadata service is there, and refuses: a task on Fargate has none.
         self.metadata_host = n.host("metadata", ecs_metadata.ADDRESS + "/16", "169.254.169.254/16")
         self.apis_host = n.host("apis", APIS + "/16")
-        self.offline = None
         for host in n.hosts.values():
             host.run("ip", "-6", "route", "add", "default", "dev", "eth0")
         self.task.run("ip", "route", "add", "unreachable", "10.66.0.0/16")
+        self.task6.run("ip", "route", "del", "default")
         self.task.run("ip", "-6", "route", "add", "unreachable", "fd00:66::/32")
         self._servers()
         self.heal()

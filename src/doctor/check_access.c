@@ -77,8 +77,13 @@ void check_access(struct diagnosis *d)
 {
     struct fact_texts actions = missing_actions(d);
     struct reasons why = { .is_denied = false };
+    const struct fact_identity *who = &d->facts->identity;
     if (actions.n == 0) {
-        check_pass(d, PS6001);
+        if (who->error.n > 0)
+            check_skip(d, PS6001, "nobody asked for it, and there are no credentials: %.*s",
+                       STR_ARG(who->error));
+        else
+            check_pass(d, PS6001);
         return;
     }
     struct finding *f = check_fail(d, PS6001, d->facts->identity.arn);

@@ -1,3 +1,4 @@
+#include "doctor/answer.h"
 #include "doctor/check_parts.h"
 #include "doctor/evidence.h"
 #include "doctor/live_view.h"
@@ -229,7 +230,20 @@ static bool is_late_failure(const struct fact_question *q)
 struct forwarder {
     const struct fact_question *late[MAX_LATE];
     unsigned n_late, n_other; /* n_other: names with a reply in time */
+    bool loses;               /* packets get lost, whatever is asked */
 };
+
+/* Some question for the name was answered in time, by another way or without EDNS. */
+static bool is_told_at_all(const struct fact_facts *f, const struct fact_question *late)
+{
+    for (size_t i = 0; i < f->questions.n; i++) {
+        const struct fact_question *q = &f->questions.v[i];
+        if (str_eq(q->server, late->server) && view_is_same_name(q->name, late->name) &&
+            q->replies > 0 && !is_late_failure(q))
+            return true;
+    }
+    return false;
+}
 
 /* Only names that Amazon itself has: others fail for reasons of their own. */
 static struct forwarder look_at(const struct fact_facts *f, const struct fact_server *s)
@@ -240,10 +254,12 @@ static struct forwarder look_at(const struct fact_facts *f, const struct fact_se
         if (q == NULL)
             continue;
         if (is_late_failure(q)) {
-            if (w.n_late < MAX_LATE && view_amazon_answer(f, q->name) != NULL)
+            if (w.n_late < MAX_LATE && !is_told_at_all(f, q) &&
+                view_amazon_answer(f, q->name) != NULL)
                 w.late[w.n_late++] = q;
         } else if (q->replies > 0 && q->time_us < LATE_US) {
             w.n_other++;
+            w.loses = w.loses || q->replies < q->tries;
         }
     }
     return w;
@@ -256,6 +272,8 @@ static void fail_forwarder(struct diagnosis *d, const struct fact_server *s,
     const struct fact_call *call = view_call(d->facts, action);
     const struct fact_resolver_endpoint *inbound = inbound_endpoint(d->facts);
     struct finding *f = check_fail(d, PS2009, s->address);
+    if (f != NULL && answer_counts(d->facts, s))
+        f->severity = FINDING_ERROR;
     finding_title(d, f, "%.*s looks like it forwards AWS names to an address that cannot answer it",
                   STR_ARG(s->address));
     for (unsigned i = 0; i < w->n_late; i++) {
@@ -287,7 +305,7 @@ static void judge_forwarders(struct diagnosis *d)
             continue;
         was_asked = true;
         struct forwarder w = look_at(d->facts, s);
-        if (w.n_late > 0 && w.n_other > 0)
+        if (w.n_late > 0 && w.n_other > 0 && !w.loses)
             fail_forwarder(d, s, &w);
     }
     if (was_asked && view_amazon(d->facts) != NULL)

@@ -203,10 +203,22 @@ static void fail_untrusted(struct diagnosis *d, const struct fact_connection *c)
                 STR_ARG(shell_word(c->address, "ADDRESS")), STR_ARG(shell_word(c->name, "NAME")));
 }
 
+/* Another service's certificate: the name leads to a wrong endpoint of the VPC. */
+static bool is_of_aws(const struct fact_connection *c)
+{
+    for (size_t i = 0; i < c->cert_names.n; i++)
+        if (view_is_below(c->cert_names.v[i], STR("amazonaws.com")) ||
+            view_is_below(c->cert_names.v[i], STR("amazonaws.com.cn")))
+            return true;
+    return false;
+}
+
 static void fail_name(struct diagnosis *d, const struct fact_connection *c)
 {
     struct s3_host host;
     struct finding *f = check_fail(d, PS3009, c->name);
+    if (f != NULL && !is_of_aws(c))
+        f->cause = 'o';
     evidence_connection(d, f, c);
     finding_evidence(
         d, f, "the certificate is for: %.*s",
@@ -267,6 +279,13 @@ static void judge_region(struct diagnosis *d, const struct fact_connection *c)
     finding_note(d, f, "an S3 endpoint of the VPC leads to its own region alone");
 }
 
+/* Nobody who does not sign may look into a private bucket: S3 denies it, and tells its region. Who
+ * denies and does not tell it may be somebody else, or a policy that bars the way. */
+static bool is_private_bucket(const struct fact_facts *f, const struct fact_connection *c)
+{
+    return c->bucket_region.n > 0 && str_eq(c->bucket_region, region_of(f, c));
+}
+
 static void judge_answers(struct diagnosis *d)
 {
     enum { FORBIDDEN = 403 };
@@ -275,10 +294,12 @@ static void judge_answers(struct diagnosis *d)
         if (!live_is_s3(c))
             continue;
         judge_region(d, c);
-        if (!view_is(c->purpose, "bucket") || c->status != FORBIDDEN || check_failed(d, PS3010))
+        if (!view_is(c->purpose, "bucket") || c->status != FORBIDDEN || check_failed(d, PS3010) ||
+            is_private_bucket(d->facts, c))
             continue;
         struct finding *f = check_fail(d, PS3011, c->name);
         evidence_connection(d, f, c);
+        finding_evidence(d, f, "it does not tell the bucket's region, as S3 does");
         finding_fix(d, f,
                     "Nothing to do for DNS: the way to S3 is fine. Requests without a "
                     "signature to a private bucket get this too.");

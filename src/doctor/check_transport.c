@@ -82,6 +82,18 @@ static void check_unbracketed(struct diagnosis *d)
     }
 }
 
+/* What it says by UDP neither, it need not say by TCP. */
+static bool is_told_by_udp(const struct fact_facts *f, const struct fact_question *by_tcp)
+{
+    for (size_t i = 0; i < f->questions.n; i++) {
+        const struct fact_question *q = &f->questions.v[i];
+        if (str_eq(q->server, by_tcp->server) && str_eq_nocase(q->name, by_tcp->name) &&
+            view_is(q->transport, "udp") && answer_replies(q) > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Over TCP to this server: whether any was asked, whether any was answered. */
 static void judge_tcp(struct diagnosis *d, const struct fact_server *s,
                       const struct answer_traffic *udp, unsigned *n_asked)
@@ -91,6 +103,8 @@ static void judge_tcp(struct diagnosis *d, const struct fact_server *s,
     for (size_t i = 0; i < d->facts->questions.n; i++) {
         const struct fact_question *q = &d->facts->questions.v[i];
         if (!str_eq(q->server, s->address) || !view_is(q->transport, "tcp") || answer_tries(q) == 0)
+            continue;
+        if (view_is(q->outcome, "timeout") && !is_told_by_udp(d->facts, q))
             continue;
         n++;
         n_replied += answer_replies(q) > 0;

@@ -6,6 +6,7 @@
 enum {
     FEW_SERVERS = 4,    /* so many get extras when they are silent */
     EXTRAS = 3,         /* plain DNS, TCP, another name */
+    LIGHT_EXTRAS = 2,   /* the first two */
     SAMPLED_MS = 300,   /* a slower server is slow, whatever is lost */
     SAMPLING_MS = 1000, /* with less time left, what is under way at the end would pass for lost */
 };
@@ -167,7 +168,7 @@ static unsigned reserve(const struct probe_dns *d)
             continue;
         n += a->max_tries - a->n_tries;
         if (a->max_tries == PROBE_TRIES && gets_extras(d, a->server) && !a->server->has_extras)
-            n += EXTRAS;
+            n += d->is_light ? LIGHT_EXTRAS : EXTRAS;
     }
     return n;
 }
@@ -293,14 +294,25 @@ static void add_rest(struct probe_dns *d, struct probe_server *s, bool with_edns
         add_search(d, s, with_edns);
 }
 
+/* Addresses of the other family lead nowhere from here. */
+static bool has_ipv4(const struct probe_dns *d)
+{
+    const struct fact_texts *local = &d->book->facts.surroundings.local_addresses;
+    struct addr a;
+    for (size_t i = 0; i < local->n; i++)
+        if (addr_parse_ip(local->v[i], &a) && addr_family(&a) == AF_INET)
+            return true;
+    return local->n == 0;
+}
+
 static void add_aaaa(struct probe_dns *d, const struct probe_ask *a)
 {
     const struct probe_name *name = name_of(d, a);
     bool is_nodata = a->reply.rcode == DNS_NOERROR && a->reply.n_addresses == 0 &&
                      a->reply.outcome != DNS_BAD_REPLY;
     if (name == NULL || a->question.type != DNS_A || a->by_tcp ||
-        !(is_nodata || (!d->is_light && a->server->is_first && a->reply.outcome == DNS_ANSWERED &&
-                        strcmp(name->purpose, "bucket") != 0)))
+        !(is_nodata || (a->server->is_first && a->reply.outcome == DNS_ANSWERED &&
+                        (!has_ipv4(d) || (!d->is_light && strcmp(name->purpose, "bucket") != 0)))))
         return;
     for (unsigned i = 0; i < d->n_asks; i++)
         if (d->asks[i].server == a->server && str_eq(d->asks[i].name, a->name) &&
@@ -420,7 +432,8 @@ static void on_silence(struct probe_ask *a)
         add_plain(d, s);
     if (s->n_silent == 2) {
         add_tcp(d, s, first_name(d), true);
-        add_other_name(d, s);
+        if (!d->is_light)
+            add_other_name(d, s);
     }
     s->has_extras = s->n_silent >= 2;
     go_on(d);

@@ -204,6 +204,12 @@ static void moved_within(struct fact_book *b)
 
 static void denied(struct fact_book *b)
 {
+    bucket_says(b, 403, "");
+}
+
+static void private_bucket(struct fact_book *b)
+{
+    healthy(b);
     bucket_says(b, 403, "eu-west-1");
 }
 
@@ -351,7 +357,8 @@ static const struct check_row rows[] = {
     { "400 alone", bad_request, PS3010, CHECK_PASS, NULL, NULL },
     { "307 within the region", moved_within, PS3010, CHECK_PASS, NULL, NULL },
     { "no answer, no region", times_out, PS3010, CHECK_PASS, NULL, NULL },
-    { "403", denied, PS3011, CHECK_FAIL, "403", "the way to S3 is fine" },
+    { "403 of a private bucket", private_bucket, PS3011, CHECK_PASS, NULL, NULL },
+    { "403 that tells no region", denied, PS3011, CHECK_FAIL, "403", "the way to S3 is fine" },
     { "403 without a bucket", denied_without_bucket, PS3011, CHECK_PASS, NULL, NULL },
     { "403 of another region", denied_elsewhere, PS3011, CHECK_PASS, NULL, NULL },
     { "never asked", not_dialled, PS3011, CHECK_SKIPPED, NULL, NULL },
