@@ -18,6 +18,8 @@ enum {
 
 struct shown {
     char text[CELL_BYTES];
+    char
+        said[CELL_BYTES]; /* the same without the time that it took; empty where packets got lost */
     enum style style;
 };
 
@@ -25,6 +27,9 @@ struct shown {
 struct matrix {
     const struct fact_facts *f;
     size_t n_names, n_servers, n_columns;
+    struct str
+        same_as[MOST_SERVERS]; /* of a server whose column is not printed: which says the same */
+    size_t n_printed, printed[MOST_SERVERS + 1]; /* columns, without the names */
     struct shown *cells;
 };
 
@@ -113,11 +118,11 @@ static void put_time(struct buf *text, const struct fact_question *q)
 {
     if (q->replies <= 0 || q->time_us < 0)
         return;
-    if (q->time_us < 10000)
-        buf_printf(text, " %lld.%lld ms", (long long)(q->time_us / 1000),
-                   (long long)(q->time_us / 100 % 10));
+    int64_t tenths = q->time_us < 100 ? 1 : q->time_us / 100; /* no answer takes no time */
+    if (tenths < 100)
+        buf_printf(text, " %lld.%lld ms", (long long)(tenths / 10), (long long)(tenths % 10));
     else
-        buf_printf(text, " %lld ms", (long long)(q->time_us / 1000));
+        buf_printf(text, " %lld ms", (long long)(tenths / 10));
 }
 
 /* "10.0.1.99 private", "8 A public", "2 A + 2 AAAA private", "0.0.0.0 blocked" */
@@ -158,9 +163,12 @@ static void show_answer(struct shown *to, const struct fact_facts *f, const stru
         put_addresses(&text, &said);
     } else
         view_answer_text(q, &text);
-    put_time(&text, q);
     int64_t tries = answer_tries(q), replies = answer_replies(q);
-    if (tries > 1 && replies < tries)
+    bool is_lossy = tries > 1 && replies < tries;
+    if (!is_lossy)
+        snprintf(to->said, sizeof to->said, "%.*s", STR_ARG(buf_str(&text)));
+    put_time(&text, q);
+    if (is_lossy)
         buf_printf(&text, " (%lld of %lld)", (long long)replies, (long long)tries);
     bool is_wanted = !view_is(name->purpose, "search");
     bool is_bad = !is_answer || said.n_blocked > 0;
@@ -177,6 +185,34 @@ static void show_used(struct shown *to, const struct fact_proxy *p, const struct
         show(to, STYLE_BAD, "no answer");
     else if (p->used.n > 0)
         show(to, STYLE_GOOD, "%.*s", STR_ARG(p->used));
+}
+
+static bool says_the_same(const struct matrix *m, size_t column, size_t other)
+{
+    for (size_t row = 1; row <= m->n_names; row++) {
+        const char *said = cell(m, row, column)->said;
+        if (said[0] == 0 || strcmp(said, cell(m, row, other)->said) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Amazon's addresses are one server: one that no program was told to ask needs no column of its own
+ * if it says what another says. */
+static void choose_columns(struct matrix *m)
+{
+    const struct fact_server *servers = m->f->servers.v;
+    for (size_t k = 0; k < m->n_servers; k++) {
+        for (size_t i = 0; i < m->n_printed && view_is(servers[k].source, "amazon"); i++) {
+            size_t other = m->printed[i];
+            if (servers[other - 1].is_amazon == FACT_YES && says_the_same(m, 1 + k, other))
+                m->same_as[k] = servers[other - 1].address;
+        }
+        if (m->same_as[k].n == 0)
+            m->printed[m->n_printed++] = 1 + k;
+    }
+    if (m->n_columns > 1 + m->n_servers)
+        m->printed[m->n_printed++] = m->n_columns - 1;
 }
 
 static bool matrix_fill(struct matrix *m)
@@ -200,6 +236,7 @@ static bool matrix_fill(struct matrix *m)
         if (has_used)
             show_used(cell(m, 1 + i, m->n_columns - 1), &f->proxy, &f->names.v[i]);
     }
+    choose_columns(m);
     return true;
 }
 
@@ -213,6 +250,7 @@ static size_t width_of(const struct matrix *m, size_t column)
     return width;
 }
 
+/* Of those that are printed. */
 static void print_columns(const struct matrix *m, size_t from, size_t end, struct output *o)
 {
     struct table t;
@@ -220,8 +258,10 @@ static void print_columns(const struct matrix *m, size_t from, size_t end, struc
         return;
     for (size_t row = 0; row <= m->n_names; row++) {
         table_cell(&t, cell(m, row, 0)->style, "%s", cell(m, row, 0)->text);
-        for (size_t c = from; c < end; c++)
-            table_cell(&t, cell(m, row, c)->style, "%s", cell(m, row, c)->text);
+        for (size_t i = from; i < end; i++) {
+            const struct shown *c = cell(m, row, m->printed[i]);
+            table_cell(&t, c->style, "%s", c->text);
+        }
         table_next(&t);
     }
     buf_byte(&o->text, '\n');
@@ -257,15 +297,19 @@ void doctor_matrix(const struct fact_facts *f, struct output *o)
     if (f->servers.n == 0 || f->questions.n == 0 || !matrix_fill(&m))
         return;
     size_t names = width_of(&m, 0);
-    for (size_t from = 1, end; from < m.n_columns; from = end) {
+    for (size_t from = 0, end; from < m.n_printed; from = end) {
         size_t width = INDENT + names;
-        for (end = from; end < m.n_columns && end - from < TABLE_COLUMNS - 1; end++) {
-            width += GAP + width_of(&m, end);
+        for (end = from; end < m.n_printed && end - from < TABLE_COLUMNS - 1; end++) {
+            width += GAP + width_of(&m, m.printed[end]);
             if (width > DOCTOR_TEXT_COLUMNS && end > from)
                 break;
         }
         print_columns(&m, from, end, o);
     }
+    for (size_t k = 0; k < m.n_servers; k++)
+        if (m.same_as[k].n > 0)
+            output_line(o, STYLE_DIM, "  %.*s answers as %.*s does",
+                        STR_ARG(f->servers.v[k].address), STR_ARG(m.same_as[k]));
     if (f->names.n > m.n_names || f->servers.n > m.n_servers)
         output_line(o, STYLE_DIM, "  %zu more names and %zu more servers: -o json",
                     f->names.n - m.n_names, f->servers.n - m.n_servers);

@@ -34,7 +34,8 @@ static void put(struct output *o, const char *text)
 /* A command is not wrapped: it is copied and run. */
 static bool is_command(struct str text)
 {
-    static const char *const programs[] = { "aws ", "penstock ", "ip ", "dig ", "PENSTOCK_", "  " };
+    static const char *const programs[] = { "aws ",     "penstock ", "ip ", "dig ",
+                                            "openssl ", "PENSTOCK_", "  " };
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
         if (str_starts(text, str_from_c(programs[i])))
             return true;
@@ -55,7 +56,7 @@ static size_t line_end(struct str text, size_t room)
         if (text.p[i - 1] == ';')
             clause = i;
     }
-    if (clause > room / 2)
+    if (clause > room / 3)
         return clause;
     return word > 0 ? word : str_find(text, ' ', 1);
 }

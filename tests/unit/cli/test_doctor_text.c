@@ -17,6 +17,29 @@ static void wrong_first(struct fact_book *b)
     b->facts.dns_packets = 31;
 }
 
+/* Amazon's second address, which says the same, or not. */
+static void amazon_twice(struct fact_book *b)
+{
+    wrong_first(b);
+    make_dns_server(b, "fd00:ec2::253", "amazon");
+    says(b, "fd00:ec2::253", PUBLIC, "10.0.1.99");
+}
+
+static void amazon_apart(struct fact_book *b)
+{
+    wrong_first(b);
+    make_dns_server(b, "fd00:ec2::253", "amazon");
+    says(b, "fd00:ec2::253", PUBLIC, "10.0.1.98");
+}
+
+static void amazon_lossy(struct fact_book *b)
+{
+    wrong_first(b);
+    make_dns_server(b, "fd00:ec2::253", "amazon");
+    lose(ask(b, "fd00:ec2::253", S3, "answer", PUBLIC), 2, 3);
+    ask(b, "fd00:ec2::253", REGISTRY, "answer", "10.0.1.99");
+}
+
 static void lossy(struct fact_book *b)
 {
     build_network(b, "10.9.0.53");
@@ -65,6 +88,7 @@ static void long_bucket(struct fact_book *b)
 static void asked_for_a_vpc(struct fact_book *b)
 {
     b->facts.surroundings.vpc_id = make_text(b, "vpc-1");
+    b->facts.identity.error = make_text(b, "nobody gives any");
     b->facts.surroundings.inside = FACT_NO;
 }
 
@@ -128,6 +152,10 @@ static void test_lines(void **state)
         { wrong_first, " registry.stk REFUSED 3.0 ms 10.0.1.99 private 3.0 ms" },
         { wrong_first, " NXDOMAIN the server says that there is no such name" },
         { wrong_first, " REFUSED the server does not answer for this name" },
+        { amazon_twice, " 10.9.0.53 (1st) 169.254.169.253 (Amazon)" },
+        { amazon_twice, " fd00:ec2::253 answers as 169.254.169.253 does" },
+        { amazon_apart, " 10.9.0.53 (1st) 169.254.169.253 (Amazon) fd00:ec2::253 (Amazon)" },
+        { amazon_lossy, " 10.9.0.53 (1st) 169.254.169.253 (Amazon) fd00:ec2::253 (Amazon)" },
         { lossy, " s3.eu-west-1 1 A + 2 AAAA public 3.0 ms (2 of 3) -" },
         { lossy, " registry.stk no answer (0 of 3) -" },
         { blocked, " s3.eu-west-1 0.0.0.0 blocked 3.0 ms -" },
