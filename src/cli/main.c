@@ -75,7 +75,7 @@ static const struct cli_command commands[] = {
       "  --apply          do it: nothing is changed without this\n"
       "  --replace-tasks  with --apply: start new tasks for the services, too\n"
       "  --without-rules  with --apply: also where no Resolver rule keeps your own zones\n"
-      "Exit code: 0 nothing to do, or shown, or done; 1 it failed, 64 wrong arguments.\n",
+      "Exit code: 0 nothing to do, or shown, or done; 1 failed or refused, 64 wrong arguments.\n",
       cmd_fix },
     { "forwarding",
       "--for SERVER --to ADDR[,ADDR]... [--region REGION] [--namespace NAME]... [--zone ZONE]..."
