@@ -1,0 +1,74 @@
+"""Where nothing works: the doctor ends in time, asks little, and says what it could not see."""
+
+import time
+
+import pytest
+
+from lab import ecs_metadata
+from lab import vpc as v
+from lab.capture import Capture
+from lab.vpc import doctor, ns_doctor
+
+READ_ONLY = ("unshare", "--mount", "sh", "-c",
+             'mount -o remount,bind,ro / && ! touch /penstock-was-here 2>/dev/null && exec "$@"', "sh")
+
+
+@pytest.fixture(scope="module")
+def island(vpc_lab):
+    """A host on whose interface packets leave and none come."""
+    host = vpc_lab.net.host("island", "10.0.1.99/16", "fd00:1::99/64")
+    host.run("ip", "-6", "route", "add", "default", "dev", "eth0")
+    return host
+
+
+def run(vpc, island, **more):
+    vpc.in_task([v.CORP, v.CORP2], metadata=None)
+    began = time.monotonic()
+    with Capture(island) as wire:
+        done = ns_doctor(vpc, host=island, wrap=READ_ONLY, **ecs_metadata.ENV, **more)
+    assert time.monotonic() - began < 15
+    assert sum(p.proto == "udp" and p.dport == 53 or p.syn and p.dport == 53 for p in wire.packets) <= 40
+    return done
+
+
+def look(code, document):
+    assert code in (1, 2), code
+    told = {c["code"]: c for c in document["checks"]}
+    assert told["PS6001"]["state"] in ("fail", "skipped") and document["facts"]["dns_packets"] <= 40
+    for name in ("PS2001", "PS2003", "PS3007", "PS4003"):  # neither good nor bad
+        assert told[name]["state"] in ("unknown", "skipped") and told[name]["why"], told[name]
+    assert document["facts"]["metadata"]["error"]
+
+
+def test_packets_vanish(vpc, island):
+    island.silence()
+    code, document, _ = run(vpc, island)
+    look(code, document)
+    assert "PS1004" in {f["code"] for f in document["findings"]}, document["summary"]
+
+
+def test_interface_is_down(vpc, island):
+    island.run("ip", "link", "set", "eth0", "down")
+    try:
+        code, document, _ = run(vpc, island)
+    finally:
+        island.run("ip", "link", "set", "eth0", "up")
+        island.run("ip", "route", "add", "default", "dev", "eth0")
+    look(code, document)
+    assert {"PS1004", "PS1011"} & {f["code"] for f in document["findings"]}, document["summary"]
+
+
+def test_with_credentials_that_cannot_be_used(vpc, island):
+    island.silence()
+    code, document, _ = run(vpc, island, credentials=True)
+    look(code, document)
+    assert {c["outcome"] for c in document["facts"]["calls"]} == {"unreachable"}
+    access = next(f for f in document["findings"] if f["code"] == "PS6001")
+    assert "unreachable" in str(access["evidence"]) and access["fix"]
+
+
+def test_says_so_to_a_person(vpc, island):
+    island.silence()
+    vpc.in_task([v.CORP], metadata=None)
+    code, out, _ = doctor(vpc, "--bucket", "lab-bucket", host=island, wrap=READ_ONLY, **ecs_metadata.ENV)
+    assert code in (1, 2) and v.CORP in out
