@@ -51,6 +51,7 @@ static const struct cli_command commands[] = {
       "  --facts-out F      save what was found out, to be judged elsewhere\n"
       "  --facts F          judge saved facts (- is stdin); nothing is asked\n"
       "  --schema           the JSON Schema of -o json, docs/doctor.schema.json\n"
+      "  --config FILE      penstock's settings, as for serve\n"
       "Exit code: 0 all is well, 1 findings, 2 not all could be checked, 64 wrong arguments,\n"
       "70 it failed itself.\n",
       cmd_doctor },

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -472,3 +473,67 @@ def test_short_is_a_line_each():
     assert lines[-1].startswith("1 root cause")
     assert judge({"facts": {"resolv_conf": {"path": "/etc/resolv.conf", "servers": ["9.9.9.9"]}}}, "-o", "short")[1] == (
         b"all is well\n")
+
+
+# -- docs/DOCTOR.md ----------------------------------------------------------------------------------------------------
+
+DOCS = read(os.path.join(ROOT, "docs", "DOCTOR.md"))
+COMMANDS = [line.strip() for line in DOCS.splitlines() if line.startswith("    penstock ")]
+
+
+def test_the_docs_have_every_option_and_nothing_else():
+    shown = doctor("--help")[1].decode()
+    assert set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"} == (
+        set(re.findall(r"--[a-z][a-z-]+", DOCS.split("## Options")[1])) - {"--vpc ID"})
+    for target in re.findall(r"\]\(([^)]+)\)", DOCS):
+        assert os.path.exists(os.path.join(ROOT, "docs", target)), target
+
+
+def test_commands_of_the_docs_run(vpc, tmp_path):
+    """Each in the lab's task, with the lab's names where the docs have a word for somebody's own."""
+    assert len(COMMANDS) >= 12
+    line = ("2026/03/01 12:03:11 [error] 7#7: *1 registry.stk could not be resolved (3: Host not found), client: 10.0.1.5, "
+            'server: , request: "GET / HTTP/1.1", host: "h"')
+    with vpc.rebuilding() as account:
+        account.log_lines(line)
+    (tmp_path / "nginx.log").write_text(line + "\n")
+    (tmp_path / "facts.json").write_text(json.dumps(saved("nxdomain")))
+    words = {"VPC": vpc.account.vpc, "CLUSTER": "stk", "TASK": vpc.account.task, "GROUP": "/quilt/stk/s3-proxy",
+             "my-bucket": "lab-bucket"}
+    os.symlink(binary(), tmp_path / "penstock")
+    inside = vpc.environment(True, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    outside = {name: value for name, value in inside.items() if not name.startswith("ECS_")}
+    for command in COMMANDS:
+        line = re.sub("|".join(rf"\b{word}\b" for word in words), lambda m: words[m[0]], command)
+        env = outside if re.search("--(vpc|task|log|facts) ", line) else inside
+        with vpc.task.enter():
+            done = subprocess.run(["sh", "-c", line], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, cwd=tmp_path, timeout=30, check=False)
+        hurt = "--log" in line or "--facts " in line
+        assert done.returncode == int(hurt) and done.stderr == b"", (line, done)
+        assert done.stdout or ">doctor." in line
+
+
+def test_commands_of_aws_in_the_docs_are_taken(monkeypatch):
+    from awscli.clidriver import CLIOperationCaller, create_clidriver
+    from botocore.validate import ParamValidator
+    called = []
+
+    def invoke(self, service, operation, parameters, options):
+        model = self._session.get_service_model(service).operation_model(operation)
+        for token in model.idempotent_members:
+            parameters.setdefault(token, "token")
+        report = ParamValidator().validate(parameters, model.input_shape)
+        assert not report.has_errors(), report.generate_report()
+        called.append(operation)
+        return 0
+
+    monkeypatch.setattr(CLIOperationCaller, "invoke", invoke)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    lines = [line.strip() for line in DOCS.splitlines() if line.startswith("    aws ")]
+    for line in lines:
+        words = shlex.split(line)[1:]
+        if words[1] != "execute-command":  # the CLI's own, which starts a session
+            assert create_clidriver().main(words) == 0, words
+    assert called == ["RunTask"] and len(lines) == 2
