@@ -42,9 +42,9 @@ static bool is_command(struct str text)
     return false;
 }
 
-/* How much of text stands in a line: to the end of a clause if that is not too early, else to the
- * end of a word. */
-static size_t line_end(struct str text, size_t room)
+/* How much of text stands in a line: to the end of a word. by_clause: to a semicolon if that is not
+ * too early, since what one server said and what another are such clauses. */
+static size_t line_end(struct str text, size_t room, bool by_clause)
 {
     size_t word = 0, clause = 0;
     if (text.n <= room)
@@ -56,7 +56,7 @@ static size_t line_end(struct str text, size_t room)
         if (text.p[i - 1] == ';')
             clause = i;
     }
-    if (clause > room / 3)
+    if (by_clause && clause > room / 3)
         return clause;
     return word > 0 ? word : str_find(text, ' ', 1);
 }
@@ -68,7 +68,7 @@ static void put_wrapped(struct output *o, enum style style, unsigned column, uns
     bool is_whole = is_command(text);
     for (bool is_first = true; is_first || text.n > 0; is_first = false) {
         unsigned indent = column + (is_first ? 0 : hanging);
-        size_t n = is_whole ? text.n : line_end(text, DOCTOR_TEXT_COLUMNS - indent);
+        size_t n = is_whole ? text.n : line_end(text, DOCTOR_TEXT_COLUMNS - indent, hanging > 0);
         if (!is_first)
             buf_printf(&o->text, "%*s", (int)indent, "");
         output_text(o, style, str_first(text, n));
