@@ -3,6 +3,7 @@
 
 #include "doctor/answer.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
