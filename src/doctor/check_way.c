@@ -216,6 +216,17 @@ static void fail_gateway(struct diagnosis *d, const struct fact_endpoint *e,
                 STR_ARG(shell_word(t->id, "RTB")));
 }
 
+/* Whichever subnet the task may be in. */
+static bool is_in_all_tables(const struct fact_facts *f, const struct fact_endpoint *e)
+{
+    for (size_t i = 0; i < f->route_tables.n; i++) {
+        const struct fact_route_table *t = &f->route_tables.v[i];
+        if ((t->main == FACT_YES || t->subnets.n > 0) && !way_is_in_table(e, t))
+            return false;
+    }
+    return f->route_tables.n > 0;
+}
+
 /* A NAT gateway or an interface endpoint carries S3 as well; only a failure seen makes those moot.
  */
 static void judge_gateway(struct diagnosis *d)
@@ -236,7 +247,9 @@ static void judge_gateway(struct diagnosis *d)
     if (!check_needs_call(d, "ec2:DescribeRouteTables", codes, 1))
         return;
     const struct fact_route_table *t = way_table(f);
-    if (t == NULL)
+    if (t == NULL && is_in_all_tables(f, e))
+        check_pass(d, PS3004);
+    else if (t == NULL)
         check_unknown_subnet(d, PS3004);
     else if (way_is_in_table(e, t) || (live_tried_s3(f) && !public_fails(f)))
         check_pass(d, PS3004);

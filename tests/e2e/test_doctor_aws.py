@@ -319,3 +319,20 @@ def test_never_started_because_of_the_option_set(vpc):
     assert code == 1 and roots(document) == ["PS2003"], document["findings"]
     assert {f["code"]: f["because"] for f in document["findings"] if f["rank"] == "consequence"} == {"PS5001": "PS2003"}
     assert f"penstock fix dhcp --vpc {made.vpc}" in document["findings"][0]["fix"]
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_vpc_of_several_subnets(vpc, everywhere):
+    """Which of them the task is in does not matter where the gateway endpoint is in every table."""
+    with vpc.rebuilding() as made:
+        made.ec2.create_subnet(VpcId=made.vpc, CidrBlock="10.0.2.0/24", AvailabilityZone=v.REGION + "b")
+        if everywhere:
+            tables = made.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [made.vpc]}])["RouteTables"]
+            made.remove_endpoint(made.s3_endpoint)
+            made.gateway_endpoint([t["RouteTableId"] for t in tables])
+    code, document, _ = v.ns_doctor(vpc, "--vpc", made.vpc, credentials=True, **OUTSIDE)
+    unknown = {c["code"]: c["why"] for c in document["checks"] if c["state"] == "unknown"}
+    if everywhere:
+        assert code == 0 and unknown == {}, document
+    else:
+        assert code == 2 and list(unknown) == ["PS3004"] and "--task" in unknown["PS3004"], document
