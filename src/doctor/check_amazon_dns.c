@@ -5,8 +5,6 @@
 #include "doctor/shell_word.h"
 #include "doctor/way_view.h"
 
-#define VPC_ID(d) STR_ARG(shell_word((d)->facts->vpc.id, "VPC"))
-
 static bool has_private_namespace(const struct fact_facts *f)
 {
     for (size_t i = 0; i < f->namespaces.n; i++)
@@ -43,7 +41,7 @@ static void fail_attribute(struct diagnosis *d, enum finding_code code, const ch
     }
     finding_fix(d, f, "%s", sentence);
     finding_fix(d, f, "aws ec2 modify-vpc-attribute%.*s --vpc-id %.*s %s '{\"Value\":true}'",
-                STR_ARG(shell_region(d)), VPC_ID(d), option);
+                STR_ARG(shell_region(d)), STR_ARG(shell_vpc(d->facts)), option);
 }
 
 /* Where every name works from inside, the VPC does without. */
@@ -158,7 +156,8 @@ static void fail_option_set(struct diagnosis *d, const struct fact_texts *listed
     finding_fix(d, f,
                 "Give the VPC AmazonProvidedDNS alone, and corporate zones by an outbound Resolver "
                 "rule; then start new tasks.");
-    finding_fix(d, f, "penstock fix dhcp --vpc %.*s", VPC_ID(d));
+    finding_fix(d, f, "penstock fix dhcp --vpc %.*s%.*s", STR_ARG(shell_vpc(d->facts)),
+                STR_ARG(shell_region(d)));
 }
 
 static void judge_option_set(struct diagnosis *d)

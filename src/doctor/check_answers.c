@@ -1,5 +1,6 @@
 #include "doctor/answer.h"
 #include "doctor/check.h"
+#include "doctor/shell_word.h"
 #include "doctor/words.h"
 
 /* What each server that programs are told to ask says of the names that the task needs. */
@@ -47,18 +48,19 @@ static struct finding *fail(struct diagnosis *d, enum finding_code code,
 /* Amazon's own server fails: it is told something wrong. */
 static void fix_amazon(struct diagnosis *d, struct finding *f)
 {
-    struct str vpc = words_vpc(d->facts);
+    struct str vpc = shell_vpc(d->facts), region = shell_region(d);
     finding_fix(d, f,
                 "Find out what takes the name from Amazon's DNS server: a Resolver rule, a private "
                 "hosted zone, DNS Firewall, or DNS support turned off in the VPC.");
-    finding_fix(d, f, "aws ec2 describe-vpc-attribute --vpc-id %.*s --attribute enableDnsSupport",
-                STR_ARG(vpc));
     finding_fix(d, f,
-                "aws route53resolver list-resolver-rule-associations --filters "
+                "aws ec2 describe-vpc-attribute%.*s --vpc-id %.*s --attribute enableDnsSupport",
+                STR_ARG(region), STR_ARG(vpc));
+    finding_fix(d, f,
+                "aws route53resolver list-resolver-rule-associations%.*s --filters "
                 "Name=VPCId,Values=%.*s",
-                STR_ARG(vpc));
-    finding_fix(d, f, "aws route53resolver list-firewall-rule-group-associations --vpc-id %.*s",
-                STR_ARG(vpc));
+                STR_ARG(region), STR_ARG(vpc));
+    finding_fix(d, f, "aws route53resolver list-firewall-rule-group-associations%.*s --vpc-id %.*s",
+                STR_ARG(region), STR_ARG(vpc));
 }
 
 static void say_fix(struct diagnosis *d, struct finding *f, const struct fact_server *s)

@@ -91,7 +91,7 @@ static void explain_lost(struct diagnosis *d, struct finding *f, const struct fa
                     "its route table, or NAT; and let security group and network ACL allow "
                     "TCP 443.");
     finding_fix(d, f, "aws ec2 describe-vpc-endpoints%.*s --filters Name=vpc-id,Values=%.*s",
-                STR_ARG(shell_region(d)), STR_ARG(shell_word(d->facts->vpc.id, "VPC")));
+                STR_ARG(shell_region(d)), STR_ARG(shell_vpc(d->facts)));
 }
 
 static void explain(struct diagnosis *d, struct finding *f, const struct fact_connection *c)

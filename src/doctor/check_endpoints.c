@@ -61,7 +61,7 @@ static void fail_missing(struct diagnosis *d, const struct fact_route_table *t, 
                 "aws ec2 create-vpc-endpoint%.*s --vpc-id %.*s --vpc-endpoint-type Interface "
                 "--private-dns-enabled --service-name com.amazonaws.%.*s.%s --subnet-ids %.*s "
                 "--security-group-ids SG",
-                STR_ARG(shell_region(d)), STR_ARG(shell_word(d->facts->vpc.id, "VPC")),
+                STR_ARG(shell_region(d)), STR_ARG(shell_vpc(d->facts)),
                 STR_ARG(shell_word(d->facts->surroundings.region, "REGION")), service,
                 STR_ARG(shell_word(d->facts->task.subnet_id, "SUBNET")));
 }

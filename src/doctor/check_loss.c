@@ -1,5 +1,6 @@
 #include "doctor/answer.h"
 #include "doctor/check.h"
+#include "doctor/shell_word.h"
 #include "doctor/words.h"
 
 /* Packets that get lost, and answers that take long. */
@@ -77,7 +78,8 @@ static void say_fix(struct diagnosis *d, struct finding *f, const struct fact_se
                 "Find where packets to %.*s get lost: a full VPN or Direct Connect link, an "
                 "overloaded server, a firewall; and take AWS's names off that way.",
                 STR_ARG(s->address));
-    finding_fix(d, f, "dig @%.*s +tries=1 +time=1 %.*s", STR_ARG(s->address), STR_ARG(name));
+    finding_fix(d, f, "dig @%.*s +tries=1 +time=1 %.*s", STR_ARG(shell_word(s->address, "SERVER")),
+                STR_ARG(shell_word(name, "NAME")));
     words_fix_dhcp(d, f);
     words_note_proxy(d, f, s->address);
 }

@@ -89,7 +89,7 @@ static void fix_missing(struct diagnosis *d, struct finding *f, const struct reg
         finding_fix(d, f,
                     "aws servicediscovery create-private-dns-namespace%.*s --name NAMESPACE "
                     "--vpc %.*s",
-                    STR_ARG(region), STR_ARG(shell_word(d->facts->vpc.id, "VPC")));
+                    STR_ARG(region), STR_ARG(shell_vpc(d->facts)));
     } else if (is_elsewhere(d->facts, r->space)) {
         finding_fix(d, f, "Associate the namespace's hosted zone with this VPC.");
         finding_fix(d, f,
@@ -97,7 +97,7 @@ static void fix_missing(struct diagnosis *d, struct finding *f, const struct reg
                     "VPCRegion=%.*s,VPCId=%.*s",
                     STR_ARG(shell_word(r->space->hosted_zone_id, "ZONE")),
                     STR_ARG(shell_word(d->facts->surroundings.region, "REGION")),
-                    STR_ARG(shell_word(d->facts->vpc.id, "VPC")));
+                    STR_ARG(shell_vpc(d->facts)));
     } else {
         finding_fix(d, f,
                     "Let the registry's ECS service register itself: service discovery with "
@@ -196,8 +196,8 @@ static void judge_resolvable(struct diagnosis *d, const struct registry *r)
                     "Let the first DNS server be Amazon's (AmazonProvidedDNS in the option "
                     "set), or let it forward the namespace to a Resolver inbound endpoint; "
                     "then start new tasks.");
-        finding_fix(d, f, "penstock fix dhcp --vpc %.*s",
-                    STR_ARG(shell_word(d->facts->vpc.id, "VPC")));
+        finding_fix(d, f, "penstock fix dhcp --vpc %.*s%.*s", STR_ARG(shell_vpc(d->facts)),
+                    STR_ARG(shell_region(d)));
     }
 }
 
@@ -212,8 +212,7 @@ static void fail_empty(struct diagnosis *d, const struct registry *r)
                 "Look why the registry's task does not run, or is not registered: ECS does it "
                 "when a task of a service with service discovery runs.");
     finding_fix(d, f, "aws ecs list-tasks%.*s --cluster %.*s --desired-status STOPPED",
-                STR_ARG(shell_region(d)),
-                STR_ARG(shell_word(d->facts->surroundings.cluster, "CLUSTER")));
+                STR_ARG(shell_region(d)), STR_ARG(shell_cluster(d->facts)));
 }
 
 static bool are_all_unhealthy(const struct fact_map_service *s)

@@ -107,7 +107,7 @@ static void weigh(struct diagnosis *d, struct finding *f, struct str domain, str
 
 static void fail_rule(struct diagnosis *d, const struct fact_resolver_rule *r, struct str name)
 {
-    struct str region = shell_region(d), vpc = shell_word(d->facts->vpc.id, "VPC");
+    struct str region = shell_region(d), vpc = shell_vpc(d->facts);
     const struct fact_question *q = live_amazon(d->facts, name);
     struct finding *f = check_fail(d, PS2005, r->id);
     weigh(d, f, r->domain, name);
@@ -185,7 +185,7 @@ static bool is_a_services(const struct fact_facts *f, const struct fact_hosted_z
 
 static void fail_zone(struct diagnosis *d, const struct fact_hosted_zone *z, struct str name)
 {
-    struct str id = shell_word(z->id, "ZONE"), vpc = shell_word(d->facts->vpc.id, "VPC");
+    struct str id = shell_word(z->id, "ZONE"), vpc = shell_vpc(d->facts);
     const struct fact_question *q = live_amazon(d->facts, name);
     struct finding *f = check_fail(d, PS2006, z->id);
     weigh(d, f, z->name, name);
@@ -369,7 +369,7 @@ static void fail_closed(struct diagnosis *d)
     finding_fix(d, f,
                 "aws route53resolver update-firewall-config%.*s --resource-id %.*s "
                 "--firewall-fail-open ENABLED",
-                STR_ARG(shell_region(d)), STR_ARG(shell_word(d->facts->vpc.id, "VPC")));
+                STR_ARG(shell_region(d)), STR_ARG(shell_vpc(d->facts)));
 }
 
 /* A forwarding rule or DNS support turned off explain the same silence better. */

@@ -39,9 +39,8 @@ static void fix_start(struct diagnosis *d, struct finding *f, const struct log_l
     finding_fix(d, f,
                 "aws ecs update-service%.*s --cluster %.*s --service %.*s "
                 "--force-new-deployment",
-                STR_ARG(shell_region(d)),
-                STR_ARG(shell_word(d->facts->surroundings.cluster, "CLUSTER")),
-                STR_ARG(shell_word(d->facts->task.service, "SERVICE")));
+                STR_ARG(shell_region(d)), STR_ARG(shell_cluster(d->facts)),
+                STR_ARG(shell_service(d->facts)));
 }
 
 static void judge_reason(struct diagnosis *d, const struct log_words *words, struct str reason)
@@ -167,9 +166,8 @@ static void finish_exec(struct diagnosis *d)
     finding_fix(d, f,
                 "aws ecs update-service%.*s --cluster %.*s --service %.*s "
                 "--enable-execute-command --force-new-deployment",
-                STR_ARG(shell_region(d)),
-                STR_ARG(shell_word(d->facts->surroundings.cluster, "CLUSTER")),
-                STR_ARG(shell_word(d->facts->task.service, "SERVICE")));
+                STR_ARG(shell_region(d)), STR_ARG(shell_cluster(d->facts)),
+                STR_ARG(shell_service(d->facts)));
 }
 
 /* Turned off is somebody's choice; on and broken is not. */

@@ -125,7 +125,8 @@ static void judge_tcp(struct diagnosis *d, const struct fact_server *s,
         "Open TCP port 53 to %.*s in firewalls, network ACLs and security groups: an answer "
         "that does not fit into a UDP packet is asked for again over TCP.",
         STR_ARG(s->address));
-    finding_fix(d, f, "dig @%.*s +tcp %.*s", STR_ARG(s->address), STR_ARG(lost->name));
+    finding_fix(d, f, "dig @%.*s +tcp %.*s", STR_ARG(shell_word(s->address, "SERVER")),
+                STR_ARG(shell_word(lost->name, "NAME")));
 }
 
 /* The same question over UDP without EDNS; NULL: not asked. */

@@ -38,7 +38,7 @@ static void fix_with_gateway(struct diagnosis *d, struct finding *f,
     finding_fix(d, f,
                 "aws ec2 create-vpc-endpoint%.*s --vpc-id %.*s --vpc-endpoint-type Gateway "
                 "--service-name com.amazonaws.%.*s.s3 --route-table-ids %.*s",
-                STR_ARG(shell_region(d)), STR_ARG(shell_word(d->facts->vpc.id, "VPC")),
+                STR_ARG(shell_region(d)), STR_ARG(shell_vpc(d->facts)),
                 STR_ARG(shell_word(d->facts->surroundings.region, "REGION")),
                 STR_ARG(shell_word(t != NULL ? t->id : (struct str){ NULL, 0 }, "RTB")));
 }

@@ -20,3 +20,24 @@ struct str shell_region(struct diagnosis *d)
     struct str region = shell_word(d->facts->surroundings.region, "");
     return region.n > 0 ? fact_textf(&d->book, " --region %.*s", STR_ARG(region)) : STR("");
 }
+
+struct str shell_vpc(const struct fact_facts *f)
+{
+    const struct str ids[] = { f->vpc.id, f->surroundings.vpc_id, f->task.vpc_id };
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (ids[i].n > 0)
+            return shell_word(ids[i], "VPC");
+    return STR("VPC");
+}
+
+struct str shell_cluster(const struct fact_facts *f)
+{
+    struct str cluster =
+        f->surroundings.cluster.n > 0 ? f->surroundings.cluster : f->metadata.cluster;
+    return shell_word(cluster, "CLUSTER");
+}
+
+struct str shell_service(const struct fact_facts *f)
+{
+    return shell_word(f->task.service, "SERVICE");
+}

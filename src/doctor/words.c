@@ -68,15 +68,6 @@ void words_server(const struct fact_server *s, struct buf *out)
                    *whose ? "," : "");
 }
 
-struct str words_vpc(const struct fact_facts *f)
-{
-    const struct str ids[] = { f->vpc.id, f->surroundings.vpc_id, f->task.vpc_id };
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (ids[i].n > 0)
-            return shell_word(ids[i], "VPC");
-    return STR("VPC");
-}
-
 const struct fact_texts *words_dhcp_option(const struct fact_facts *f, const char *key)
 {
     for (size_t i = 0; i < f->dhcp.options.n; i++)
@@ -110,15 +101,11 @@ static bool is_in_aws(const struct fact_facts *f)
 void words_fix_tasks(struct diagnosis *d, struct finding *to)
 {
     const struct fact_facts *f = d->facts;
-    struct str cluster =
-        f->surroundings.cluster.n > 0 ? f->surroundings.cluster : f->metadata.cluster;
     if (!is_in_aws(f))
         return;
-    cluster = shell_word(cluster, "CLUSTER");
-    struct str service = shell_word(f->task.service, "SERVICE");
     finding_fix(d, to,
-                "aws ecs update-service --cluster %.*s --service %.*s --force-new-deployment",
-                STR_ARG(cluster), STR_ARG(service));
+                "aws ecs update-service%.*s --cluster %.*s --service %.*s --force-new-deployment",
+                STR_ARG(shell_region(d)), STR_ARG(shell_cluster(f)), STR_ARG(shell_service(f)));
 }
 
 void words_fix_dhcp(struct diagnosis *d, struct finding *to)
@@ -139,12 +126,12 @@ void words_fix_dhcp(struct diagnosis *d, struct finding *to)
         words_fix_tasks(d, to);
         return;
     }
-    struct str vpc = words_vpc(f);
     finding_fix(d, to,
                 "Use AmazonProvidedDNS alone in the VPC's DHCP option set, with an outbound "
                 "Resolver rule for each corporate zone; then start new tasks, since running ones "
                 "keep their servers.");
-    finding_fix(d, to, "penstock fix dhcp --vpc %.*s", STR_ARG(vpc));
+    finding_fix(d, to, "penstock fix dhcp --vpc %.*s%.*s", STR_ARG(shell_vpc(f)),
+                STR_ARG(shell_region(d)));
     words_fix_tasks(d, to);
 }
 

@@ -20,9 +20,6 @@ void words_list(const struct fact_texts *texts, struct buf *out);
 /* "your first DNS server", "DNS server 2 of resolv.conf", "Amazon's DNS server, your first,". */
 void words_server(const struct fact_server *s, struct buf *out);
 
-/* The VPC's ID or a word that stands for it, for a command. */
-struct str words_vpc(const struct fact_facts *f);
-
 /* What to do about a server that does not know AWS's names. */
 void words_fix_dhcp(struct diagnosis *d, struct finding *to);
 /* The commands that start new tasks; nothing where there is no ECS. */
