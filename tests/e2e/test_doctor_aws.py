@@ -318,7 +318,7 @@ def test_never_started_because_of_the_option_set(vpc):
     code, document, _ = v.ns_doctor(vpc, "--cluster", "stk", "--task", made.task, credentials=True, **OUTSIDE)
     assert code == 1 and roots(document) == ["PS2003"], document["findings"]
     assert {f["code"]: f["because"] for f in document["findings"] if f["rank"] == "consequence"} == {"PS5001": "PS2003"}
-    assert f"penstock fix dhcp --vpc {made.vpc}" in document["findings"][0]["fix"]
+    assert f"penstock fix dhcp --vpc {made.vpc} --region {v.REGION}" in document["findings"][0]["fix"]
 
 
 @pytest.mark.parametrize("everywhere", [True, False])

@@ -157,7 +157,7 @@ def test_from_outside_with_credentials(journey):
     code, document = journey.doctor("--vpc", journey.account.vpc, "--log", log, credentials=True, **OUTSIDE)
     found = root(document)
     assert code == 1 and (found["code"], found["cause"], found["subject"]) == ("PS2003", "1", journey.before)
-    assert f"penstock fix dhcp --vpc {journey.account.vpc}" in found["fix"]
+    assert f"penstock fix dhcp --vpc {journey.account.vpc} --region {v.REGION}" in found["fix"]
     assert {f["code"] for f in document["findings"] if f["rank"] == "consequence"} == {"PS1001"}
 
 
