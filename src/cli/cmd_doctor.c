@@ -6,9 +6,11 @@
 #include "doctor/facts_json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int failed(const char *what, const char *why)
 {
@@ -83,6 +85,17 @@ static bool load_facts(const char *path, struct fact_book *book)
     return is_read;
 }
 
+/* What a network looks like from inside is its owner's alone. A file that is there keeps its mode.
+ */
+static FILE *open_for_owner(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (fd >= 0 && file == NULL)
+        close(fd);
+    return file;
+}
+
 static bool save_facts(const char *path, const struct fact_facts *facts)
 {
     struct buf text;
@@ -92,7 +105,7 @@ static bool save_facts(const char *path, const struct fact_facts *facts)
     facts_write(facts, &j, "facts");
     json_close(&j, '{');
     buf_byte(&text, '\n');
-    FILE *file = text.failed ? NULL : fopen(path, "we");
+    FILE *file = text.failed ? NULL : open_for_owner(path);
     bool is_written = file != NULL && fwrite(text.p, 1, text.n, file) == text.n;
     is_written = file != NULL && fclose(file) == 0 && is_written;
     if (!is_written)

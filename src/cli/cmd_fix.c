@@ -127,7 +127,9 @@ static void put_left_over(struct output *o, const struct dhcp_state *state,
     bool is_uncertain = dhcp_is_uncertain(applied);
     if (applied->step == DHCP_STEP_CREATE && is_uncertain)
         output_line(o, STYLE_WARN,
-                    "the VPC is as it was; whether the set was made is not known. See:\n"
+                    "the VPC is as it was; whether the set was made is not known. See:");
+    if (applied->step == DHCP_STEP_CREATE && is_uncertain)
+        output_line(o, STYLE_PLAIN,
                     "aws ec2 describe-dhcp-options --filters 'Name=tag:Name,Values=*AWS DNS'");
     if (applied->step != DHCP_STEP_ASSOCIATE)
         return;

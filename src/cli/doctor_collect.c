@@ -162,7 +162,10 @@ static bool read_log(struct collect *c)
 static bool run(struct collect *c)
 {
     note_arguments(c);
-    if (!read_log(c) || (c->is_inside && !probe(c)) || (wants_aws(c) && !ask_aws(c)))
+    if (!read_log(c))
+        return false;
+    c->started_us = io_now_us(); /* a long log takes nothing off the time for the probes */
+    if ((c->is_inside && !probe(c)) || (wants_aws(c) && !ask_aws(c)))
         return false;
     if (c->log != NULL)
         log_facts(c->log, strcmp(c->args->log, "-") == 0 ? STR("stdin") : str_from_c(c->args->log),

@@ -54,24 +54,56 @@ static void on_resolved(struct dns_resolve *r)
         io_loop_stop(&run->loop);
 }
 
-/* Those that have no address yet. */
-static void resolve_all(struct engine_run *run, struct dns_engine *engine, struct api_names *names)
+/* Those of from .. to that have no address yet. True: a server was there to say something. */
+static bool resolve_some(struct engine_run *run, struct dns_engine *engine, struct api_names *names,
+                         size_t from, size_t to)
 {
-    for (size_t i = 0; i < names->n; i++) {
+    bool is_alive = true;
+    for (size_t i = from; i < to; i++) {
         struct dns_resolve *r = &run->resolves[i];
         if (names->v[i].n_addrs > 0)
             continue;
-        r->owner = run;
-        r->on_done = on_resolved;
+        *r = (struct dns_resolve){ .owner = run, .on_done = on_resolved };
         run->n_pending++;
         dns_resolve_start(r, engine, str_from_c(names->v[i].host), HTTPS_PORT, DNS_POLICY_S3);
     }
     if (run->n_pending > 0)
         io_loop_run(&run->loop);
-    for (size_t i = 0; i < names->n; i++) {
-        add_addrs(&names->v[i], run->resolves[i].addrs, run->resolves[i].n_addrs);
-        dns_resolve_cancel(&run->resolves[i]);
+    for (size_t i = from; i < to; i++) {
+        struct dns_resolve *r = &run->resolves[i];
+        add_addrs(&names->v[i], r->addrs, r->n_addrs);
+        is_alive &= r->fault.kind != FAULT_DNS_TIMEOUT && r->fault.kind != FAULT_DNS_NO_SERVER;
+        dns_resolve_cancel(r);
     }
+    return is_alive;
+}
+
+/* The first that an AWS server should know: where it is not found, others will not be. */
+static size_t choose_first(const struct api_names *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct dns_name dns;
+        if (names->v[i].n_addrs == 0 && dns_name_parse(str_from_c(names->v[i].host), &dns) &&
+            dns_is_aws_name(&dns))
+            return i;
+    }
+    for (size_t i = 0; i < names->n; i++)
+        if (names->v[i].n_addrs == 0)
+            return i;
+    return names->n;
+}
+
+/* One name before the others, so that servers that are dead get a few packets, not a few of each
+ * name. is_known: the servers must know it, else another one is asked for the rest. */
+static void resolve_all(struct engine_run *run, struct dns_engine *engine, struct api_names *names,
+                        bool is_known)
+{
+    size_t first = choose_first(names);
+    if (first == names->n)
+        return;
+    bool is_alive = resolve_some(run, engine, names, first, first + 1);
+    if (is_known ? names->v[first].n_addrs > 0 : is_alive)
+        resolve_some(run, engine, names, 0, names->n);
 }
 
 /* The system's servers, as the engine read them. */
@@ -88,7 +120,7 @@ static void copy_servers(struct dns_shared *shared, struct system_servers *out)
     dns_routes_unref(routes);
 }
 
-static bool run_engine(struct api_names *names, const struct conf *conf,
+static bool run_engine(struct api_names *names, const struct conf *conf, bool is_known,
                        struct system_servers *servers, struct fault *f)
 {
     struct engine_run *run = calloc(1, sizeof *run);
@@ -99,7 +131,7 @@ static bool run_engine(struct api_names *names, const struct conf *conf,
     struct dns_shared *shared = dns_shared_new(conf, f);
     struct dns_engine *engine = shared != NULL ? dns_engine_new(&run->loop, shared, f) : NULL;
     if (engine != NULL) {
-        resolve_all(run, engine, names);
+        resolve_all(run, engine, names, is_known);
         copy_servers(shared, servers);
     }
     dns_engine_free(engine);
@@ -122,14 +154,14 @@ bool api_names_by_engine(struct api_names *names, const struct conf *conf, uint6
                          struct fault *f)
 {
     struct system_servers servers = { .n = 0 }, ignored;
-    if (!run_engine(names, conf, &servers, f))
+    if (!run_engine(names, conf, false, &servers, f))
         return false;
     for (size_t i = 0; i < servers.n && !has_all(names) && io_now_us() < until_us; i++) {
         struct conf alone = *conf;
         alone.dns_servers = (struct conf_addrs){ &servers.v[i], 1 };
         alone.dns_routes = (struct conf_dns_routes){ NULL, 0 };
         alone.dns_aws_allowed = false;
-        if (!run_engine(names, &alone, &ignored, f))
+        if (!run_engine(names, &alone, true, &ignored, f))
             return false;
     }
     return true;

@@ -14,7 +14,9 @@ static bool is_allowed(const struct probe_connect *c, const struct probe_target 
     for (size_t i = 0; i < c->conf->allow_addresses.n; i++)
         if (cidr_has(&c->conf->allow_addresses.v[i], a))
             return true;
-    if (c->is_light && class == ADDR_LINK_LOCAL)
+    /* A DNS server's word is no leave to send there; a setting that names the address itself is. */
+    bool is_named = t->name->dns.n == 0 && !c->is_light;
+    if (class == ADDR_LINK_LOCAL && (c->is_light || !c->conf->dns_aws_allowed) && !is_named)
         return false;
     return class == ADDR_GLOBAL || (t->is_registry && class != ADDR_UNSPECIFIED);
 }

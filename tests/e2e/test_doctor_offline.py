@@ -1,5 +1,7 @@
 """Where nothing works: the doctor ends in time, asks little, and says what it could not see."""
 
+import json
+import subprocess
 import time
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from lab import ecs_metadata
 from lab import vpc as v
 from lab.capture import Capture
+from lab.penstock import binary
 from lab.vpc import doctor, ns_doctor
 
 READ_ONLY = ("unshare", "--mount", "sh", "-c",
@@ -65,6 +68,29 @@ def test_with_credentials_that_cannot_be_used(vpc, island):
     assert {c["outcome"] for c in document["facts"]["calls"]} == {"unreachable"}
     access = next(f for f in document["findings"] if f["code"] == "PS6001")
     assert "unreachable" in str(access["evidence"]) and access["fix"]
+
+
+@pytest.mark.parametrize("servers", [(v.CORP,), (v.CORP, v.CORP2, *v.MORE)])
+def test_from_outside_with_apis_that_have_names(vpc, island, servers):
+    """There the names of the APIs are all that is looked up."""
+    island.silence()
+    vpc.in_task(servers, metadata=None)
+    began = time.monotonic()
+    with Capture(island) as wire:
+        code, document, _ = ns_doctor(vpc, "--vpc", vpc.account.vpc, "--no-probe", host=island, credentials=True,
+                                      AWS_ENDPOINT_URL=None)
+    assert time.monotonic() - began < 15 and code == 2, document["summary"]
+    assert 0 < sum(p.dport == 53 and (p.proto == "udp" or p.syn) for p in wire.packets) <= 40
+
+
+def test_a_log_that_comes_slowly_leaves_the_probes_their_time(vpc):
+    with vpc.task.enter():
+        process = subprocess.Popen([binary(), "doctor", "--log", "-", "-o", "json"], env=vpc.environment(),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    time.sleep(10.5)  # what there is for probes where calls may follow
+    document = json.loads(process.communicate(b"no failure\n", 30)[0])
+    assert process.returncode == 0, document["summary"]
+    assert document["facts"]["connections"] and document["facts"]["dns_packets"] > 10, document["facts"]
 
 
 def test_says_so_to_a_person(vpc, island):

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import shlex
+import stat
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -240,6 +241,17 @@ def test_saved_facts_give_the_same_report(tmp_path):
     code, out, err = doctor("--log", str(log), "--facts-out", str(tmp_path / "facts"), "-o", "json")
     assert (code, err) == (1, "") and json.loads(out)["findings"][0]["code"] == "PS1001"
     assert doctor("--facts", str(tmp_path / "facts"), "-o", "json")[:2] == (code, out)
+
+
+def test_saved_facts_are_their_owners_alone(tmp_path):
+    for umask in (0, 0o077):
+        path = tmp_path / f"facts-{umask}"
+        before = os.umask(umask)
+        try:
+            assert doctor("--no-probe", "--facts-out", str(path))[0] == 0
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("content, message", [

@@ -231,6 +231,16 @@ def test_the_second_step_fails(fixable, answer, uncertain):
     assert new not in fix.sets() and fix.in_force() == fix.before
 
 
+def test_whether_the_first_step_was_done_is_not_known(fixable):
+    """Then a line of its own, as it is to be copied, tells how to see it."""
+    fix = fixable.begin(rule=True)
+    fix.account.front.said["CreateDhcpOptions"] = [OUT_OF_ORDER] * 5
+    ran = fix.run("--apply")
+    fix.account.front.said.clear()
+    assert ran.code == 1 and set(fix.changed) == {"CreateDhcpOptions"} and fix.in_force() == fix.before, ran
+    assert "whether the set was made is not known. See:\naws ec2 describe-dhcp-options --filters '" in ran.out, ran
+
+
 @pytest.mark.parametrize("user, action, steps", [
     ("ec2_CreateDhcpOptions", "ec2:CreateDhcpOptions", ["CreateDhcpOptions"]),
     ("ec2_AssociateDhcpOptions", "ec2:AssociateDhcpOptions", ["CreateDhcpOptions", "AssociateDhcpOptions"]),

@@ -215,7 +215,7 @@ static void addresses_that_the_proxy_never_dials_are_not_dialled(void **state)
         bool is_registry, is_denied;
     } rows[] = {
         { "127.0.0.1", false, true }, { "127.0.0.1", true, false },   { "0.0.0.0", false, true },
-        { "0.0.0.0", true, true },    { "169.254.1.1", false, true },
+        { "0.0.0.0", true, true },    { "169.254.1.1", false, true }, { "169.254.1.1", true, true },
     };
     struct rig *r = *state;
     struct conf_cidrs allowed = r->conf->allow_addresses;
