@@ -1,5 +1,6 @@
 #include "doctor/answer.h"
 #include "doctor/check.h"
+#include "doctor/evidence.h"
 #include "doctor/shell_word.h"
 #include "doctor/words.h"
 
@@ -22,8 +23,8 @@ static const struct {
 static void set_title(struct diagnosis *d, struct finding *f, const struct fact_server *s)
 {
     struct buf who;
-    buf_init(&who, WORDS_BYTES);
-    words_server(s, &who);
+    buf_init(&who, EVIDENCE_BYTES);
+    evidence_put_server(s, &who);
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (titles[i].code == f->code)
             finding_title(d, f, "%.*s %s", STR_ARG(buf_str(&who)), titles[i].does);
@@ -106,10 +107,10 @@ static void fail_name(struct diagnosis *d, enum finding_code code, const struct 
 {
     struct finding *f = fail(d, code, s);
     struct buf line;
-    buf_init(&line, WORDS_BYTES);
-    words_question(q, &line);
+    buf_init(&line, EVIDENCE_BYTES);
+    evidence_put_question(q, &line);
     if (witness != NULL && !str_eq(witness->server, q->server))
-        words_beside(witness, &line);
+        evidence_put_beside(witness, &line);
     finding_evidence(d, f, "%.*s", STR_ARG(buf_str(&line)));
     buf_done(&line);
     say_rest(d, f, s);
@@ -122,7 +123,7 @@ static void fail_silent(struct diagnosis *d, const struct fact_server *s,
     struct finding *f = fail(d, PS1004, s);
     const struct fact_question *seen = NULL;
     struct buf line;
-    buf_init(&line, WORDS_BYTES);
+    buf_init(&line, EVIDENCE_BYTES);
     buf_printf(&line, "%.*s: no answer to %lld of %lld tries%s", STR_ARG(s->address),
                (long long)t->tries, (long long)t->tries,
                t->icmp > 0 ? " (ICMP: nobody listens there)" : "");
@@ -130,7 +131,7 @@ static void fail_silent(struct diagnosis *d, const struct fact_server *s,
         (void)answer_truth(d->facts, &d->facts->names.v[i], &seen);
     if (seen != NULL) {
         buf_append(&line, STR("; "));
-        words_question(seen, &line);
+        evidence_put_question(seen, &line);
     } else if (f != NULL) {
         f->cause = 'o';
     }

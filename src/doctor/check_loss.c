@@ -1,5 +1,6 @@
 #include "doctor/answer.h"
 #include "doctor/check.h"
+#include "doctor/evidence.h"
 #include "doctor/shell_word.h"
 #include "doctor/words.h"
 
@@ -115,11 +116,7 @@ static void judge_slow(struct diagnosis *d, const struct fact_server *s)
         if (!str_eq(q->server, s->address) || !is_answer || q->time_us <= SLOW_US)
             continue;
         struct finding *f = check_fail(d, PS1019, s->address);
-        struct buf line;
-        buf_init(&line, WORDS_BYTES);
-        words_question(q, &line);
-        finding_evidence(d, f, "%.*s", STR_ARG(buf_str(&line)));
-        buf_done(&line);
+        evidence_question(d, f, q);
     }
 }
 

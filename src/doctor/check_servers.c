@@ -2,6 +2,7 @@
 
 #include "codec/addr.h"
 #include "doctor/answer.h"
+#include "doctor/evidence.h"
 #include "doctor/words.h"
 
 /* Which servers are listed: resolv.conf against the option set, against the task's metadata. */
@@ -23,11 +24,7 @@ static bool is_known(const struct fact_resolv_conf *r)
 static void say_list(struct diagnosis *d, struct finding *f, const char *whose,
                      const struct fact_texts *list)
 {
-    struct buf line;
-    buf_init(&line, WORDS_BYTES);
-    words_list(list, &line);
-    finding_evidence(d, f, "%s: %.*s", whose, STR_ARG(buf_str(&line)));
-    buf_done(&line);
+    finding_evidence(d, f, "%s: %.*s", whose, STR_ARG(evidence_list(d, list)));
 }
 
 /* Amazon's servers in the list; *first is the place of the first one, from 0. */
@@ -193,8 +190,8 @@ static void find_shadows(struct diagnosis *d, const struct fact_server *s)
             continue;
         struct finding *to = check_fail(d, PS1015, name);
         struct buf line;
-        buf_init(&line, WORDS_BYTES);
-        words_question(got.question, &line);
+        buf_init(&line, EVIDENCE_BYTES);
+        evidence_put_question(got.question, &line);
         finding_evidence(d, to, "%.*s; programs ask for it %s %.*s", STR_ARG(buf_str(&line)),
                          goes_first ? "before" : "after a no for", STR_ARG(base->name));
         buf_done(&line);

@@ -2,6 +2,7 @@
 
 #include "codec/addr.h"
 #include "doctor/answer.h"
+#include "doctor/evidence.h"
 #include "doctor/shell_word.h"
 #include "doctor/words.h"
 
@@ -163,8 +164,8 @@ static void judge_edns(struct diagnosis *d, const struct fact_server *s, unsigne
         return;
     struct finding *f = check_fail(d, PS1014, s->address);
     struct buf line;
-    buf_init(&line, WORDS_BYTES);
-    words_outcome(plain, &line);
+    buf_init(&line, EVIDENCE_BYTES);
+    evidence_put_outcome(plain, &line);
     finding_evidence(d, f,
                      "%.*s: with EDNS no answer to %lld of %lld tries for %.*s; without: %.*s",
                      STR_ARG(s->address), (long long)answer_tries(lost),

@@ -1,5 +1,6 @@
 #include "doctor/answer.h"
 #include "doctor/check.h"
+#include "doctor/evidence.h"
 #include "doctor/words.h"
 
 /*
@@ -55,8 +56,8 @@ static void say_answer(struct diagnosis *d, struct finding *f, const struct fact
 {
     static const char *const reaches[] = { "", "; it does not connect", "; it connects" };
     struct buf line;
-    buf_init(&line, WORDS_BYTES);
-    words_question(q, &line);
+    buf_init(&line, EVIDENCE_BYTES);
+    evidence_put_question(q, &line);
     buf_printf(&line, " (%s%s)", sight_word(sight(d->facts, q)), reaches[reach_of(d->facts, q)]);
     finding_evidence(d, f, "%.*s", STR_ARG(buf_str(&line)));
     buf_done(&line);

@@ -1,72 +1,8 @@
 #include "doctor/words.h"
 
-#include "doctor/answer.h"
+#include "doctor/evidence.h"
+#include "doctor/facts_view.h"
 #include "doctor/shell_word.h"
-
-#include <inttypes.h>
-
-static void put_time(int64_t us, struct buf *out)
-{
-    if (us < 0)
-        return;
-    if (us < 950)
-        buf_printf(out, " in 0.%d ms", us < 100 ? 1 : (int)((us + 50) / 100));
-    else
-        buf_printf(out, " in %" PRId64 " ms", us / 1000 + (us % 1000 >= 500));
-}
-
-void words_outcome(const struct fact_question *q, struct buf *out)
-{
-    bool is_reply = answer_replies(q) > 0;
-    view_answer_text(q, out);
-    if (is_reply)
-        put_time(q->time_us, out);
-    if (answer_tries(q) > 1)
-        buf_printf(out, " (%lld of %lld tries)",
-                   (long long)(is_reply ? answer_replies(q) : answer_tries(q)),
-                   (long long)answer_tries(q));
-}
-
-void words_question(const struct fact_question *q, struct buf *out)
-{
-    buf_printf(out, "%.*s: ", STR_ARG(q->server));
-    words_outcome(q, out);
-    buf_printf(out, " for %.*s", STR_ARG(q->name));
-    if (view_is(q->type, "AAAA"))
-        buf_append(out, STR(" (AAAA)"));
-}
-
-void words_beside(const struct fact_question *other, struct buf *out)
-{
-    if (other == NULL)
-        return;
-    buf_printf(out, "; %.*s: ", STR_ARG(other->server));
-    words_outcome(other, out);
-}
-
-void words_list(const struct fact_texts *texts, struct buf *out)
-{
-    for (size_t i = 0; i < texts->n; i++)
-        buf_printf(out, "%s%.*s", i > 0 ? ", " : "", STR_ARG(texts->v[i]));
-}
-
-void words_server(const struct fact_server *s, struct buf *out)
-{
-    bool is_settings = view_is(s->source, "settings");
-    const char *whose = s->is_amazon == FACT_YES ? "Amazon's DNS server, " : "";
-    if (s->place < 1)
-        buf_printf(out, "%sDNS server %.*s", *whose ? "Amazon's " : "", STR_ARG(s->address));
-    else if (s->place == 1)
-        buf_printf(out, "%s%s%s", whose,
-                   is_settings ? "the first DNS server of penstock's settings"
-                   : *whose    ? "your first"
-                               : "your first DNS server",
-                   *whose ? "," : "");
-    else
-        buf_printf(out, "%s%s %lld of %s%s", whose, *whose ? "number" : "DNS server",
-                   (long long)s->place, is_settings ? "penstock's settings" : "resolv.conf",
-                   *whose ? "," : "");
-}
 
 const struct fact_texts *words_dhcp_option(const struct fact_facts *f, const char *key)
 {
@@ -141,7 +77,7 @@ void words_fix_forwarding(struct diagnosis *d, struct finding *to)
     if (!is_in_aws(f) || words_dhcp_is_right(f))
         return;
     struct buf ips;
-    buf_init(&ips, WORDS_BYTES);
+    buf_init(&ips, EVIDENCE_BYTES);
     for (size_t i = 0; i < f->resolver_endpoints.n; i++) {
         const struct fact_resolver_endpoint *e = &f->resolver_endpoints.v[i];
         if (!view_is(e->direction, "INBOUND"))

@@ -437,7 +437,7 @@ def test_a_wrong_first_server_reads_so():
     assert lines[2].startswith("x PS1001  your first DNS server ") and lines[2].endswith("cause 1: DHCP options without AWS DNS")
     assert lines[3].startswith("    10.9.0.53: NXDOMAIN in ") and "for s3.eu-west-1.amazonaws.com" in lines[3]
     text = "\n".join(lines)
-    assert "\n    fix: Use AmazonProvidedDNS alone " in text and "\n         penstock fix dhcp --vpc VPC\n" in text
+    assert "\n    fix: Use AmazonProvidedDNS alone " in text and "\n         penstock fix dhcp --vpc VPC --region eu-west-1\n" in text
     assert re.search(r"\n +10\.9\.0\.53 \(1st\) +10\.9\.0\.54 \(2nd\) +169\.254\.169\.253 \(Amazon\)\n", text)
     assert re.search(r"\n  s3\.eu-west-1 +NXDOMAIN [\d.]+ ms +52\.218\.104\.10 public [\d.]+ ms ", text)
     assert re.search(r"\n  registry\.stk +NXDOMAIN [\d.]+ ms +10\.0\.4\.10 private [\d.]+ ms ", text)
