@@ -39,6 +39,9 @@ struct act {
 
 enum { ORIGIN_MAX_PEERS = 64 };
 
+/* Deadlines of the settings: more than what a busy machine takes for what has no reason to wait. */
+enum { RIG_CONNECT_MS = 1200, RIG_ANSWER_MS = 1000 };
+
 struct peer {
     struct origin_server *origin;
     struct io_stream *s;
@@ -415,11 +418,11 @@ static inline struct rig *rig_new(const char *hosts, char *const *dns)
     if (!r->conf)
         fail_msg("%.*s", STR_ARG(buf_str(&errors)));
     buf_done(&errors);
-    r->conf->connect_timeout_ms = 400;
-    r->conf->tls_timeout_ms = 400;
-    r->conf->connect_total_ms = 1500;
-    r->conf->upstream_head_timeout_ms = 300;
-    r->conf->body_timeout_ms = 300;
+    r->conf->connect_timeout_ms = RIG_CONNECT_MS;
+    r->conf->tls_timeout_ms = RIG_CONNECT_MS;
+    r->conf->connect_total_ms = 3 * RIG_CONNECT_MS + 300;
+    r->conf->upstream_head_timeout_ms = RIG_ANSWER_MS;
+    r->conf->body_timeout_ms = RIG_ANSWER_MS;
     r->conf->upstream_idle_ms = 2000;
     assert_true(io_loop_init(&r->loop));
     pki_init(&r->ca, "Test authority");

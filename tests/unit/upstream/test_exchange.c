@@ -330,7 +330,7 @@ static void an_owner_that_does_not_read_is_not_stalled(void **state)
     struct call c = { .request = get(r), .is_lazy = true };
     call_start(r, &c);
     TURN_UNTIL(r, c.n_heads == 1);
-    turn_ms(r, 700);
+    turn_ms(r, 2 * RIG_ANSWER_MS + 100);
     assert_int_equal(c.n_failed, 0);
     assert_true(c.x.received_bytes <= 128 * 1024);
     assert_true(r->origin.peers[0].out.n > 0);

@@ -183,7 +183,7 @@ static void the_head_goes_alone_when_no_body_comes(void **state)
     struct call c = { .request = put(r, 4) };
     call_start(r, &c);
     TURN_UNTIL(r, c.n_interim == 1);
-    turn_ms(r, 400); /* no deadline while the owner waits */
+    turn_ms(r, RIG_ANSWER_MS + 100); /* no deadline while the owner waits */
     assert_int_equal(c.n_failed, 0);
     c.upload = STR("body");
     call_write(&c);

@@ -402,7 +402,7 @@ static void an_owner_that_holds_its_blocks_is_not_stalled(void **state)
     serve(r, false, acts);
     pile_start(r, &p);
     TURN_UNTIL(r, p.n_blocks == 2);
-    turn_ms(r, 700);
+    turn_ms(r, 2 * RIG_ANSWER_MS + 100);
     assert_int_equal(p.n_failed, 0);
     assert_true(p.x.received_bytes <= p.body.n + 140000);
     p.max_blocks = UINT32_MAX;
