@@ -168,7 +168,7 @@ def test_tcp_pipelined_and_one_byte_at_a_time(world, one):
     world.scripted.behave = behave
     wires = [query(name, id=i).to_wire() for i, name in enumerate(("never.corp.test", "a.corp.test", "b.corp.test"))]
     stream = b"".join(struct.pack("!H", len(x)) + x for x in wires)
-    with world.client.connect((one.ip, 53), timeout=2) as sock:
+    with world.client.connect((one.ip, 53), timeout=4) as sock:
         for byte in stream:
             sock.sendall(bytes([byte]))
         replies = [dns.message.from_wire(tcp_read(sock)) for _ in range(2)]
