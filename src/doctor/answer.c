@@ -221,15 +221,8 @@ enum answer_truth answer_truth(const struct fact_facts *f, const struct fact_nam
 bool answer_is_needed(const struct fact_facts *f, const struct fact_name *name)
 {
     struct addr a;
-    if (!view_is(name->purpose, "s3") && !view_is(name->purpose, "bucket") &&
-        !view_is(name->purpose, "registry"))
-        return false;
-    if (name->name.n == 0 || addr_parse_ip(name->name, &a))
-        return false;
-    for (size_t i = 0; i < f->hosts.n; i++)
-        if (str_eq_nocase(f->hosts.v[i].name, name->name))
-            return false;
-    return true;
+    return view_is_needed(name) && name->name.n > 0 && !addr_parse_ip(name->name, &a) &&
+           !view_is_in_hosts(f, name->name);
 }
 
 static int source_rank(const struct fact_server *s)

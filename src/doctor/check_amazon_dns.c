@@ -17,16 +17,14 @@ static bool has_private_namespace(const struct fact_facts *f)
  * there may be some. */
 static bool may_need_hostnames(const struct fact_facts *f)
 {
-    const struct fact_call *endpoints = view_call(f, "ec2:DescribeVpcEndpoints");
-    const struct fact_call *zones = view_call(f, "route53:ListHostedZonesByVPC");
     if (f->hosted_zones.n > 0 || has_private_namespace(f))
         return true;
     for (size_t i = 0; i < f->endpoints.n; i++)
         if (f->endpoints.v[i].private_dns == FACT_YES &&
             str_eq_nocase(f->endpoints.v[i].type, STR("Interface")))
             return true;
-    return endpoints == NULL || !view_is(endpoints->outcome, "ok") || zones == NULL ||
-           !view_is(zones->outcome, "ok");
+    return !view_call_is_ok(f, "ec2:DescribeVpcEndpoints") ||
+           !view_call_is_ok(f, "route53:ListHostedZonesByVPC");
 }
 
 static void fail_attribute(struct diagnosis *d, enum finding_code code, const char *attribute,
@@ -36,7 +34,7 @@ static void fail_attribute(struct diagnosis *d, enum finding_code code, const ch
     finding_evidence(d, f, "%s of %.*s is false", attribute, STR_ARG(d->facts->vpc.id));
     for (size_t i = 0; i < d->facts->names.n; i++) {
         const struct fact_question *q = live_amazon(d->facts, d->facts->names.v[i].name);
-        if (q != NULL && live_is_needed(&d->facts->names.v[i]) && !view_is(q->outcome, "answer"))
+        if (q != NULL && view_is_needed(&d->facts->names.v[i]) && !view_is(q->outcome, "answer"))
             evidence_question(d, f, q);
     }
     finding_fix(d, f, "%s", sentence);
@@ -74,20 +72,10 @@ static void judge_attributes(struct diagnosis *d)
                        "need it.");
 }
 
-static const struct fact_texts *dhcp_values(const struct fact_facts *f, const char *key)
-{
-    static const struct fact_texts none;
-    for (size_t i = 0; i < f->dhcp.options.n; i++)
-        if (view_is(f->dhcp.options.v[i].key, key))
-            return &f->dhcp.options.v[i].values;
-    return &none;
-}
-
 static bool names_amazon(const struct fact_facts *f, const struct fact_texts *servers)
 {
     for (size_t i = 0; i < servers->n; i++)
-        if (str_eq_nocase(servers->v[i], STR("AmazonProvidedDNS")) ||
-            view_is_amazon(f, servers->v[i]))
+        if (view_is_amazon(f, servers->v[i]))
             return true;
     return false;
 }
@@ -142,7 +130,7 @@ static void fail_option_set(struct diagnosis *d, const struct fact_texts *listed
     for (size_t i = 0; i < facts->names.n; i++) {
         const struct fact_question *q =
             listed->n > 0 ? view_question(facts, listed->v[0], facts->names.v[i].name, NULL) : NULL;
-        if (q != NULL && live_is_needed(&facts->names.v[i]) && live_is_inside(facts) &&
+        if (q != NULL && view_is_needed(&facts->names.v[i]) && live_is_inside(facts) &&
             !view_is(q->outcome, "not_asked"))
             evidence_question(d, f, q);
     }
@@ -168,7 +156,7 @@ static void judge_option_set(struct diagnosis *d)
     bool is_default = view_is(d->facts->dhcp.id, "default");
     if (!is_default && !check_needs_call(d, "ec2:DescribeDhcpOptions", codes, 1))
         return;
-    const struct fact_texts *listed = dhcp_values(d->facts, "domain-name-servers");
+    const struct fact_texts *listed = view_dhcp_option(d->facts, "domain-name-servers");
     if (!is_default && d->facts->dhcp.options.n == 0)
         check_unknown(d, PS2003, "the options of %.*s were not told", STR_ARG(d->facts->dhcp.id));
     else if (names_amazon(d->facts, listed) || listed_are_good(d->facts, listed))
@@ -268,7 +256,6 @@ static void fail_forwarder(struct diagnosis *d, const struct fact_server *s,
                            const struct forwarder *w)
 {
     static const char *const action = "route53resolver:ListResolverEndpoints";
-    const struct fact_call *call = view_call(d->facts, action);
     const struct fact_resolver_endpoint *inbound = inbound_endpoint(d->facts);
     struct finding *f = check_fail(d, PS2009, s->address);
     if (f != NULL && answer_counts(d->facts, s))
@@ -283,7 +270,7 @@ static void fail_forwarder(struct diagnosis *d, const struct fact_server *s,
     if (inbound != NULL)
         finding_evidence(d, f, "inbound endpoint %.*s: %.*s", STR_ARG(inbound->id),
                          STR_ARG(evidence_list(d, &inbound->addresses)));
-    else if (call != NULL && view_is(call->outcome, "ok"))
+    else if (view_call_is_ok(d->facts, action))
         finding_evidence(d, f, "the VPC has no operational inbound Resolver endpoint");
     finding_fix(d, f,
                 "Let it forward AWS names to a Resolver inbound endpoint: VPC+2 and "

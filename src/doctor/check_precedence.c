@@ -263,7 +263,7 @@ static void sort(struct diagnosis *d)
 static void tell_roots(struct diagnosis *d)
 {
     struct finding *age = d->results[PS1018].finding, *dhcp = d->results[PS2003].finding;
-    if (age != NULL && age->rank == FINDING_CONSEQUENCE && words_dhcp_is_right(d->facts))
+    if (age != NULL && age->rank == FINDING_CONSEQUENCE && view_dhcp_is_right(d->facts))
         finding_note(d, d->results[age->because].finding,
                      "the VPC's option set %.*s was put right after this task had started: new "
                      "tasks will have Amazon's server",

@@ -112,7 +112,7 @@ void check_proxies(struct diagnosis *d)
             judge_target(
                 d, &(struct target){ n->name, STR("registry"),
                                      str_starts(f->surroundings.registry_url, STR("https:")) });
-        else if (live_is_needed(n) &&
+        else if (view_is_needed(n) &&
                  (f->surroundings.on_ecs == FACT_YES || is_private_name(f, n->name)))
             judge_target(d, &(struct target){ n->name, STR("S3, by the VPC's own way"), true });
     }

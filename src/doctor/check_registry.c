@@ -14,12 +14,6 @@ struct registry {
     const struct fact_question *first;  /* the first server's */
 };
 
-static bool is_ok(const struct fact_facts *f, const char *action)
-{
-    const struct fact_call *call = view_call(f, action);
-    return call != NULL && view_is(call->outcome, "ok");
-}
-
 static bool has_answer(const struct fact_question *q)
 {
     return q != NULL && view_is(q->outcome, "answer");
@@ -55,7 +49,7 @@ static struct registry look_up(const struct fact_facts *f, struct str name)
         r.first = view_question(f, first->address, name, NULL);
     if (r.first != NULL && view_is(r.first->outcome, "not_asked"))
         r.first = NULL;
-    r.is_known = is_ok(f, "servicediscovery:ListNamespaces");
+    r.is_known = view_call_is_ok(f, "servicediscovery:ListNamespaces");
     find_in_cloud_map(f, &r);
     return r;
 }
@@ -64,7 +58,7 @@ static struct registry look_up(const struct fact_facts *f, struct str name)
 static bool is_elsewhere(const struct fact_facts *f, const struct fact_namespace *n)
 {
     const struct fact_call *vpc = view_call(f, "ec2:DescribeVpcs");
-    if (!is_ok(f, "route53:ListHostedZonesByVPC") || !view_is(n->type, "DNS_PRIVATE") ||
+    if (!view_call_is_ok(f, "route53:ListHostedZonesByVPC") || !view_is(n->type, "DNS_PRIVATE") ||
         n->hosted_zone_id.n == 0 || (vpc != NULL && view_is(vpc->outcome, "not_found")))
         return false;
     for (size_t i = 0; i < f->hosted_zones.n; i++)
@@ -423,7 +417,7 @@ void check_registry(struct diagnosis *d)
         at++;
     if (at == n) {
         skip_all(d, "no registry by name was asked for");
-    } else if (live_is_in_hosts(d->facts, names[at].name)) {
+    } else if (view_is_in_hosts(d->facts, names[at].name)) {
         skip_all(d, "the hosts file has the registry's name");
     } else {
         struct registry r = look_up(d->facts, names[at].name);

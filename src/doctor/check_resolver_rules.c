@@ -176,9 +176,8 @@ static bool is_a_services(const struct fact_facts *f, const struct fact_hosted_z
                                     : view_is_same_name(n->name, z->name))
             return true;
     }
-    const struct fact_call *call = view_call(f, "servicediscovery:ListNamespaces");
-    bool is_known = call != NULL && view_is(call->outcome, "ok");
-    return !is_known && !view_is_below(z->name, STR("amazonaws.com")) &&
+    return !view_call_is_ok(f, "servicediscovery:ListNamespaces") &&
+           !view_is_below(z->name, STR("amazonaws.com")) &&
            !view_is_below(z->name, STR("amazonaws.com.cn")) &&
            !view_is_below(STR("amazonaws.com"), z->name);
 }

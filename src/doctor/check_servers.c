@@ -32,7 +32,7 @@ static size_t count_amazon(const struct fact_facts *f, const struct fact_texts *
 {
     size_t n = 0;
     for (size_t i = list->n; i-- > 0;)
-        if (words_is_amazon(f, list->v[i])) {
+        if (view_is_amazon(f, list->v[i])) {
             *first = i;
             n++;
         }
@@ -64,16 +64,16 @@ static void check_order(struct diagnosis *d)
 
 static bool is_mixed(const struct fact_facts *f, const struct fact_texts *list)
 {
-    size_t first, n = list != NULL ? count_amazon(f, list, &first) : 0;
+    size_t first, n = count_amazon(f, list, &first);
     return n > 0 && n < list->n;
 }
 
 static void check_mix(struct diagnosis *d)
 {
     const struct fact_facts *f = d->facts;
-    const struct fact_texts *option = words_dhcp_option(f, "domain-name-servers");
+    const struct fact_texts *option = view_dhcp_option(f, "domain-name-servers");
     bool is_inside = f->surroundings.inside != FACT_NO;
-    if ((!is_inside || f->resolv_conf.servers.n == 0) && option == NULL) {
+    if ((!is_inside || f->resolv_conf.servers.n == 0) && option->n == 0) {
         check_skip(d, PS1008, "no list of DNS servers is known");
         return;
     }
@@ -258,7 +258,7 @@ static bool is_same_server(const struct fact_facts *f, struct str a, struct str 
     if (str_eq_nocase(a, b))
         return true;
     if (str_eq_nocase(a, STR("AmazonProvidedDNS")) || str_eq_nocase(b, STR("AmazonProvidedDNS")))
-        return words_is_amazon(f, a) && words_is_amazon(f, b);
+        return view_is_amazon(f, a) && view_is_amazon(f, b);
     return addr_parse_ip(a, &x) && addr_parse_ip(b, &y) && addr_ip_eq(&x, &y);
 }
 
@@ -272,7 +272,7 @@ static bool is_same_list(const struct fact_facts *f, const struct fact_texts *op
             return false;
         at++;
         while (str_eq_nocase(option->v[i], STR("AmazonProvidedDNS")) && at < list->n &&
-               words_is_amazon(f, list->v[at]))
+               view_is_amazon(f, list->v[at]))
             at++;
     }
     return at == list->n;
@@ -312,8 +312,8 @@ static void check_age(struct diagnosis *d)
     }
     if (!check_needs_call(d, "ec2:DescribeDhcpOptions", code, 1))
         return;
-    const struct fact_texts *option = words_dhcp_option(f, "domain-name-servers");
-    if (option == NULL || option->n == 0) {
+    const struct fact_texts *option = view_dhcp_option(f, "domain-name-servers");
+    if (option->n == 0) {
         check_skip(d, PS1018, "the VPC's option set names no DNS servers");
         return;
     }
@@ -326,7 +326,7 @@ static void check_age(struct diagnosis *d)
     say_list(d, to, "domain-name-servers of the option set in force", option);
     finding_fix(d, to, "Start new tasks: a change of the option set never reaches running ones.");
     words_fix_tasks(d, to);
-    if (!words_dhcp_is_right(f))
+    if (!view_dhcp_is_right(f))
         finding_note(d, to,
                      "the option set in force names others than Amazon's server: look at "
                      "it before new tasks get it");

@@ -128,11 +128,10 @@ static void judge_dns_servers(struct diagnosis *d)
 /* Where the subnet has no way out and nobody else's endpoints either. */
 static bool lacks_messages(const struct fact_facts *f)
 {
-    const struct fact_call *endpoints = view_call(f, "ec2:DescribeVpcEndpoints");
     const struct fact_route_table *t = way_table(f);
     const struct fact_endpoint *e = way_endpoint(f, "ssmmessages", NULL);
-    return endpoints != NULL && view_is(endpoints->outcome, "ok") && t != NULL &&
-           way_out(f, t) == NULL && way_elsewhere(t) == NULL && (e == NULL || !way_is_available(e));
+    return view_call_is_ok(f, "ec2:DescribeVpcEndpoints") && t != NULL && way_out(f, t) == NULL &&
+           way_elsewhere(t) == NULL && (e == NULL || !way_is_available(e));
 }
 
 static void judge_containers(struct diagnosis *d)
@@ -192,8 +191,7 @@ static void judge_exec(struct diagnosis *d)
     if (is_on && lacks_messages(d->facts))
         finding_evidence(d, check_fail(d, PS5003, t->arn),
                          "the subnet has no way out, and the VPC no endpoint for ssmmessages");
-    const struct fact_call *definition = view_call(d->facts, "ecs:DescribeTaskDefinition");
-    if (is_on && definition != NULL && view_is(definition->outcome, "ok") &&
+    if (is_on && view_call_is_ok(d->facts, "ecs:DescribeTaskDefinition") &&
         view_is(t->launch_type, "FARGATE") && t->task_role.n == 0)
         finding_evidence(d, check_fail(d, PS5003, t->arn), "the task has no role");
     if (check_failed(d, PS5003))

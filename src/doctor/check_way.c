@@ -291,7 +291,7 @@ static void judge_legacy(struct diagnosis *d)
     for (size_t i = 0; i < f->surroundings.legacy_names.n; i++)
         fail_legacy(d, f->surroundings.legacy_names.v[i]);
     for (size_t i = 0; i < f->names.n; i++)
-        if (live_is_needed(&f->names.v[i]) && is_legacy(f->names.v[i].name))
+        if (view_is_needed(&f->names.v[i]) && is_legacy(f->names.v[i].name))
             fail_legacy(d, f->names.v[i].name);
     if (f->names.n > 0)
         check_pass(d, PS3012);

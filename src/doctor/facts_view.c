@@ -91,6 +91,8 @@ bool view_is_amazon(const struct fact_facts *f, struct str address)
 {
     static const char *const known[] = { "169.254.169.253", "fd00:ec2::253" };
     struct addr a, amazon;
+    if (str_eq_nocase(address, STR("AmazonProvidedDNS")))
+        return true;
     if (!addr_parse_ip(address, &a))
         return false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -111,12 +113,50 @@ const struct fact_call *view_call(const struct fact_facts *f, const char *action
     return last;
 }
 
+bool view_call_is_ok(const struct fact_facts *f, const char *action)
+{
+    const struct fact_call *call = view_call(f, action);
+    return call != NULL && view_is(call->outcome, "ok");
+}
+
 const struct fact_name *view_name(const struct fact_facts *f, const char *purpose)
 {
     for (size_t i = 0; i < f->names.n; i++)
         if (view_is(f->names.v[i].purpose, purpose))
             return &f->names.v[i];
     return NULL;
+}
+
+bool view_is_needed(const struct fact_name *name)
+{
+    return view_is(name->purpose, "s3") || view_is(name->purpose, "bucket") ||
+           view_is(name->purpose, "registry");
+}
+
+bool view_is_in_hosts(const struct fact_facts *f, struct str name)
+{
+    for (size_t i = 0; i < f->hosts.n; i++)
+        if (view_is_same_name(f->hosts.v[i].name, name))
+            return true;
+    return false;
+}
+
+const struct fact_texts *view_dhcp_option(const struct fact_facts *f, const char *key)
+{
+    static const struct fact_texts none;
+    for (size_t i = 0; i < f->dhcp.options.n; i++)
+        if (view_is(f->dhcp.options.v[i].key, key))
+            return &f->dhcp.options.v[i].values;
+    return &none;
+}
+
+bool view_dhcp_is_right(const struct fact_facts *f)
+{
+    const struct fact_texts *servers = view_dhcp_option(f, "domain-name-servers");
+    for (size_t i = 0; i < servers->n; i++)
+        if (!view_is_amazon(f, servers->v[i]))
+            return false;
+    return servers->n > 0;
 }
 
 void view_answer_text(const struct fact_question *q, struct buf *out)

@@ -14,11 +14,20 @@ const struct fact_server *view_server(const struct fact_facts *f, struct str add
 const struct fact_server *view_amazon(const struct fact_facts *f);
 /* Amazon's answer (outcome answer) for the name. */
 const struct fact_question *view_amazon_answer(const struct fact_facts *f, struct str name);
-/* Whether address is one of Amazon's resolver: link-local, or the VPC's primary CIDR plus two. */
+/* Whether address is one of Amazon's resolver: link-local, the VPC's primary CIDR plus two, or the
+ * word AmazonProvidedDNS. */
 bool view_is_amazon(const struct fact_facts *f, struct str address);
 /* The call, or NULL. The last one counts. */
 const struct fact_call *view_call(const struct fact_facts *f, const char *action);
+bool view_call_is_ok(const struct fact_facts *f, const char *action);
 const struct fact_name *view_name(const struct fact_facts *f, const char *purpose);
+/* S3's, a bucket's or the registry's: not one that a search domain made. */
+bool view_is_needed(const struct fact_name *name);
+bool view_is_in_hosts(const struct fact_facts *f, struct str name);
+/* Values of the option set in force; none where there is no such option. */
+const struct fact_texts *view_dhcp_option(const struct fact_facts *f, const char *key);
+/* Whether the option set in force names nothing but Amazon's server. */
+bool view_dhcp_is_right(const struct fact_facts *f);
 /* "NXDOMAIN", "SERVFAIL", "no answer", "10.0.1.99": what a person reads of a question. */
 void view_answer_text(const struct fact_question *q, struct buf *out);
 /* ASCII case and a last dot do not count: name is zone or stands below it. */

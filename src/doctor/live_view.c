@@ -7,12 +7,6 @@ bool live_is_inside(const struct fact_facts *f)
     return f->surroundings.inside != FACT_NO;
 }
 
-bool live_is_needed(const struct fact_name *name)
-{
-    return view_is(name->purpose, "s3") || view_is(name->purpose, "bucket") ||
-           view_is(name->purpose, "registry");
-}
-
 struct str live_url_host(struct str url)
 {
     size_t at = str_find(url, ':', 0);
@@ -28,7 +22,7 @@ unsigned live_names(const struct fact_facts *f, struct fact_book *book,
 {
     unsigned n = 0;
     for (size_t i = 0; i < f->names.n && n < LIVE_MAX_NAMES; i++)
-        if (live_is_needed(&f->names.v[i]))
+        if (view_is_needed(&f->names.v[i]))
             out[n++] = (struct live_name){ f->names.v[i].name,
                                            view_is(f->names.v[i].purpose, "registry") };
     if (n > 0)
@@ -49,14 +43,6 @@ unsigned live_names(const struct fact_facts *f, struct fact_book *book,
 bool live_is_s3(const struct fact_connection *c)
 {
     return view_is(c->purpose, "s3") || view_is(c->purpose, "bucket");
-}
-
-bool live_is_in_hosts(const struct fact_facts *f, struct str name)
-{
-    for (size_t i = 0; i < f->hosts.n; i++)
-        if (view_is_same_name(f->hosts.v[i].name, name))
-            return true;
-    return false;
 }
 
 /* How much a question tells: an answer before another reply before silence. */
@@ -86,7 +72,7 @@ bool live_amazon_knows_all(const struct fact_facts *f)
 {
     size_t n_known = 0;
     for (size_t i = 0; i < f->names.n; i++) {
-        if (!live_is_needed(&f->names.v[i]))
+        if (!view_is_needed(&f->names.v[i]))
             continue;
         const struct fact_question *q = live_amazon(f, f->names.v[i].name);
         if (q == NULL || !view_is(q->outcome, "answer"))
@@ -140,7 +126,7 @@ bool live_all_works(const struct fact_facts *f)
 {
     size_t n_needed = 0;
     for (size_t i = 0; i < f->names.n; i++) {
-        if (!live_is_needed(&f->names.v[i]))
+        if (!view_is_needed(&f->names.v[i]))
             continue;
         if (!live_name_works(f, f->names.v[i].name))
             return false;
@@ -188,7 +174,7 @@ bool live_server_is_good(const struct fact_facts *f, struct str address)
     for (size_t i = 0; live_is_inside(f) && i < f->names.n; i++) {
         struct str name = f->names.v[i].name;
         const struct fact_question *q = view_question(f, address, name, NULL);
-        if (!live_is_needed(&f->names.v[i]) || weight(q) == 0)
+        if (!view_is_needed(&f->names.v[i]) || weight(q) == 0)
             continue;
         const struct fact_question *amazon = live_amazon(f, name);
         if (view_is(q->outcome, "answer")) {

@@ -8,8 +8,6 @@
 
 /* False: the doctor runs elsewhere, and what it sees says nothing about the task. */
 bool live_is_inside(const struct fact_facts *f);
-/* S3's, a bucket's or the registry's: not one that a search domain made. */
-bool live_is_needed(const struct fact_name *name);
 
 /* What has to resolve: the names that were asked for; where none were, because the doctor runs
  * elsewhere, S3's of the region and the registry's. book keeps what is made. */
@@ -23,7 +21,6 @@ unsigned live_names(const struct fact_facts *f, struct fact_book *book,
 /* Host of "http://registry.stk:8080/x"; empty where there is none. Borrowed. */
 struct str live_url_host(struct str url);
 bool live_is_s3(const struct fact_connection *c); /* to S3 or a bucket */
-bool live_is_in_hosts(const struct fact_facts *f, struct str name);
 
 /* What Amazon's resolver says of the name: an answer before any other reply, a reply before
  * silence. NULL: it was not asked from inside. */

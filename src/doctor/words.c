@@ -4,30 +4,6 @@
 #include "doctor/facts_view.h"
 #include "doctor/shell_word.h"
 
-const struct fact_texts *words_dhcp_option(const struct fact_facts *f, const char *key)
-{
-    for (size_t i = 0; i < f->dhcp.options.n; i++)
-        if (view_is(f->dhcp.options.v[i].key, key))
-            return &f->dhcp.options.v[i].values;
-    return NULL;
-}
-
-bool words_is_amazon(const struct fact_facts *f, struct str server)
-{
-    return str_eq_nocase(server, STR("AmazonProvidedDNS")) || view_is_amazon(f, server);
-}
-
-bool words_dhcp_is_right(const struct fact_facts *f)
-{
-    const struct fact_texts *servers = words_dhcp_option(f, "domain-name-servers");
-    if (servers == NULL || servers->n == 0)
-        return false;
-    for (size_t i = 0; i < servers->n; i++)
-        if (!words_is_amazon(f, servers->v[i]))
-            return false;
-    return true;
-}
-
 static bool is_in_aws(const struct fact_facts *f)
 {
     return f->surroundings.on_ecs == FACT_YES || f->surroundings.link_local_allowed == FACT_YES ||
@@ -54,7 +30,7 @@ void words_fix_dhcp(struct diagnosis *d, struct finding *to)
                     "is set.");
         return;
     }
-    if (words_dhcp_is_right(f)) {
+    if (view_dhcp_is_right(f)) {
         finding_fix(d, to,
                     "Start new tasks: the VPC's option set %.*s names Amazon's server alone "
                     "already, but running tasks keep the servers that they began with.",
@@ -74,7 +50,7 @@ void words_fix_dhcp(struct diagnosis *d, struct finding *to)
 void words_fix_forwarding(struct diagnosis *d, struct finding *to)
 {
     const struct fact_facts *f = d->facts;
-    if (!is_in_aws(f) || words_dhcp_is_right(f))
+    if (!is_in_aws(f) || view_dhcp_is_right(f))
         return;
     struct buf ips;
     buf_init(&ips, EVIDENCE_BYTES);

@@ -13,10 +13,3 @@ void words_fix_tasks(struct diagnosis *d, struct finding *to);
 void words_fix_forwarding(struct diagnosis *d, struct finding *to);
 /* Whether the running proxy is affected by what server does. */
 void words_note_proxy(struct diagnosis *d, struct finding *to, struct str server);
-
-/* Whether the option set in force names nothing but Amazon's server. */
-bool words_dhcp_is_right(const struct fact_facts *f);
-/* Values of the option set in force, or NULL. */
-const struct fact_texts *words_dhcp_option(const struct fact_facts *f, const char *key);
-/* An address or the word AmazonProvidedDNS. */
-bool words_is_amazon(const struct fact_facts *f, struct str server);
