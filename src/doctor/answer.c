@@ -27,6 +27,11 @@ int64_t answer_replies(const struct fact_question *q)
     return q->replies < 1 ? 1 : q->replies > tries ? tries : q->replies;
 }
 
+bool answer_is_denial(const struct fact_question *q)
+{
+    return view_is(q->outcome, "nxdomain") || view_is(q->outcome, "nodata");
+}
+
 bool answer_is_usable(const struct fact_facts *f, const char *type)
 {
     const struct fact_texts *local = &f->surroundings.local_addresses;
@@ -56,8 +61,7 @@ static bool is_answered_at(const struct fact_facts *f, struct str address)
 {
     for (size_t i = 0; i < f->connections.n; i++) {
         const struct fact_connection *c = &f->connections.v[i];
-        if (str_eq(c->address, address) && view_is(c->outcome, "ok") &&
-            (c->tls.n == 0 || view_is(c->tls, "ok")))
+        if (str_eq(c->address, address) && view_connects(c))
             return true;
     }
     return false;
@@ -176,7 +180,7 @@ struct answer answer_of(const struct fact_facts *f, struct str server, struct st
 struct answer answer_of_amazon(const struct fact_facts *f, struct str name)
 {
     struct answer best = { ANSWER_NONE, NULL };
-    for (size_t i = 0; i < f->servers.n; i++) {
+    for (size_t i = 0; f->surroundings.inside != FACT_NO && i < f->servers.n; i++) {
         if (f->servers.v[i].is_amazon != FACT_YES)
             continue;
         struct answer a = answer_of(f, f->servers.v[i].address, name);
@@ -184,6 +188,19 @@ struct answer answer_of_amazon(const struct fact_facts *f, struct str name)
             best = a;
     }
     return best;
+}
+
+bool answer_amazon_knows_all(const struct fact_facts *f)
+{
+    size_t n_known = 0;
+    for (size_t i = 0; i < f->names.n; i++) {
+        if (!answer_is_needed(f, &f->names.v[i]))
+            continue;
+        if (answer_of_amazon(f, f->names.v[i].name).kind != ANSWER_GOOD)
+            return false;
+        n_known++;
+    }
+    return n_known > 0;
 }
 
 /* S3's own names and those of any bucket are in public DNS, whether the bucket exists or not. */

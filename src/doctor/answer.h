@@ -27,9 +27,14 @@ struct answer answer_of_type(const struct fact_facts *f, struct str server, stru
                              const char *type);
 /* A or AAAA; an address of a family that this host has goes before all else. */
 struct answer answer_of(const struct fact_facts *f, struct str server, struct str name);
-/* The best of Amazon's servers that were asked. */
+/* The best of Amazon's servers that were asked from inside. */
 struct answer answer_of_amazon(const struct fact_facts *f, struct str name);
+/* Amazon's servers were asked from inside for at least one needed name, and have an address for
+ * each. */
+bool answer_amazon_knows_all(const struct fact_facts *f);
 
+/* No address for the name: NXDOMAIN or an empty answer. */
+bool answer_is_denial(const struct fact_question *q);
 /* Whether this host can use addresses of the type. Yes where that is not known. */
 bool answer_is_usable(const struct fact_facts *f, const char *type);
 /*

@@ -33,7 +33,8 @@ static void fail_attribute(struct diagnosis *d, enum finding_code code, const ch
     struct finding *f = check_fail(d, code, d->facts->vpc.id);
     finding_evidence(d, f, "%s of %.*s is false", attribute, STR_ARG(d->facts->vpc.id));
     for (size_t i = 0; i < d->facts->names.n; i++) {
-        const struct fact_question *q = live_amazon(d->facts, d->facts->names.v[i].name);
+        const struct fact_question *q =
+            answer_of_amazon(d->facts, d->facts->names.v[i].name).question;
         if (q != NULL && view_is_needed(&d->facts->names.v[i]) && !view_is(q->outcome, "answer"))
             evidence_question(d, f, q);
     }
@@ -242,7 +243,7 @@ static struct forwarder look_at(const struct fact_facts *f, const struct fact_se
             continue;
         if (is_late_failure(q)) {
             if (w.n_late < MAX_LATE && !is_told_at_all(f, q) &&
-                view_amazon_answer(f, q->name) != NULL)
+                answer_of_amazon(f, q->name).kind == ANSWER_GOOD)
                 w.late[w.n_late++] = q;
         } else if (q->replies > 0 && q->time_us < LATE_US) {
             w.n_other++;
@@ -264,7 +265,7 @@ static void fail_forwarder(struct diagnosis *d, const struct fact_server *s,
                   STR_ARG(s->address));
     for (unsigned i = 0; i < w->n_late; i++) {
         evidence_question(d, f, w->late[i]);
-        evidence_question(d, f, view_amazon_answer(d->facts, w->late[i]->name));
+        evidence_question(d, f, answer_of_amazon(d->facts, w->late[i]->name).question);
     }
     finding_evidence(d, f, "%.*s answers other questions in time", STR_ARG(s->address));
     if (inbound != NULL)

@@ -81,7 +81,7 @@ static void explain_lost(struct diagnosis *d, struct finding *f, const struct fa
         finding_title(d, f, "%.*s takes the connection, but does not answer", STR_ARG(c->name));
     else if (!view_is(c->outcome, "timeout"))
         finding_title(d, f, "S3's address cannot be reached (%.*s)", STR_ARG(c->outcome));
-    if (live_is_private(c->address))
+    if (answer_is_private(d->facts, c->address))
         finding_fix(d, f,
                     "Let TCP 443 through: the endpoint's security group must allow it from "
                     "the tasks, the tasks' group to the endpoint, the network ACLs both ways.");

@@ -98,8 +98,7 @@ static bool is_all_at_sinkholes(const struct pair *p)
     unsigned n = 0;
     for (size_t i = 0; i < f->connections.n; i++) {
         const struct fact_connection *c = &f->connections.v[i];
-        bool is_fine = view_is(c->outcome, "ok") && (c->tls.n == 0 || view_is(c->tls, "ok"));
-        if (is_fine || view_is(c->outcome, "denied"))
+        if (view_connects(c) || view_is(c->outcome, "denied"))
             continue;
         if (!answer_is_sinkhole(f, c->address))
             return false;

@@ -80,7 +80,7 @@ static bool is_private_name(const struct fact_facts *f, struct str name)
     for (size_t i = 0; i < f->questions.n; i++) {
         const struct fact_question *q = &f->questions.v[i];
         for (size_t j = 0; view_is_same_name(q->name, name) && j < q->addresses.n; j++)
-            if (live_is_private(q->addresses.v[j]))
+            if (answer_is_private(f, q->addresses.v[j]))
                 return true;
     }
     return false;

@@ -44,11 +44,9 @@ static struct registry look_up(const struct fact_facts *f, struct str name)
     const struct fact_server *first = view_first_server(f);
     struct registry r = { .name = name,
                           .works = live_name_works(f, name),
-                          .amazon = live_amazon(f, name) };
+                          .amazon = answer_of_amazon(f, name).question };
     if (live_is_inside(f) && first != NULL)
-        r.first = view_question(f, first->address, name, NULL);
-    if (r.first != NULL && view_is(r.first->outcome, "not_asked"))
-        r.first = NULL;
+        r.first = answer_of(f, first->address, name).question;
     r.is_known = view_call_is_ok(f, "servicediscovery:ListNamespaces");
     find_in_cloud_map(f, &r);
     return r;

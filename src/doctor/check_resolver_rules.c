@@ -76,7 +76,7 @@ static struct owner owner_of(const struct fact_facts *f, struct str name)
 /* Whether Amazon's answer for the name, seen from inside, shows that nothing is wrong with it. */
 static bool is_answered(const struct fact_facts *f, struct str name)
 {
-    const struct fact_question *q = live_amazon(f, name);
+    const struct fact_question *q = answer_of_amazon(f, name).question;
     return q != NULL && view_is(q->outcome, "answer");
 }
 
@@ -92,7 +92,8 @@ static bool is_service_name(const struct fact_facts *f, struct str domain, struc
  * evidence for this name; one name that is surely lost makes it an error again. */
 static void weigh(struct diagnosis *d, struct finding *f, struct str domain, struct str name)
 {
-    bool is_weak = live_amazon(d->facts, name) == NULL && is_service_name(d->facts, domain, name);
+    bool is_weak = answer_of_amazon(d->facts, name).question == NULL &&
+                   is_service_name(d->facts, domain, name);
     if (f == NULL)
         return;
     if (!is_weak)
@@ -108,7 +109,7 @@ static void weigh(struct diagnosis *d, struct finding *f, struct str domain, str
 static void fail_rule(struct diagnosis *d, const struct fact_resolver_rule *r, struct str name)
 {
     struct str region = shell_region(d), vpc = shell_vpc(d->facts);
-    const struct fact_question *q = live_amazon(d->facts, name);
+    const struct fact_question *q = answer_of_amazon(d->facts, name).question;
     struct finding *f = check_fail(d, PS2005, r->id);
     weigh(d, f, r->domain, name);
     finding_title(d, f, "a Resolver rule sends %.*s to other DNS servers", STR_ARG(name));
@@ -146,7 +147,7 @@ static void fail_rule(struct diagnosis *d, const struct fact_resolver_rule *r, s
 static void judge_rules(struct diagnosis *d)
 {
     static const enum finding_code codes[] = { PS2005 };
-    if (live_amazon_knows_all(d->facts)) {
+    if (answer_amazon_knows_all(d->facts)) {
         check_pass(d, PS2005);
         return;
     }
@@ -185,7 +186,7 @@ static bool is_a_services(const struct fact_facts *f, const struct fact_hosted_z
 static void fail_zone(struct diagnosis *d, const struct fact_hosted_zone *z, struct str name)
 {
     struct str id = shell_word(z->id, "ZONE"), vpc = shell_vpc(d->facts);
-    const struct fact_question *q = live_amazon(d->facts, name);
+    const struct fact_question *q = answer_of_amazon(d->facts, name).question;
     struct finding *f = check_fail(d, PS2006, z->id);
     weigh(d, f, z->name, name);
     finding_title(d, f, "private hosted zone %.*s hides %.*s", STR_ARG(z->name), STR_ARG(name));
@@ -211,7 +212,7 @@ static void fail_zone(struct diagnosis *d, const struct fact_hosted_zone *z, str
 static void judge_zones(struct diagnosis *d)
 {
     static const enum finding_code codes[] = { PS2006 };
-    if (live_amazon_knows_all(d->facts)) {
+    if (answer_amazon_knows_all(d->facts)) {
         check_pass(d, PS2006);
         return;
     }
@@ -221,9 +222,10 @@ static void judge_zones(struct diagnosis *d)
     unsigned n_names = live_names(d->facts, &d->book, names);
     for (unsigned i = 0; i < n_names; i++) {
         const struct live_name *n = &names[i];
-        const struct fact_question *q = live_amazon(d->facts, n->name);
+        const struct fact_question *q = answer_of_amazon(d->facts, n->name).question;
         struct owner o = owner_of(d->facts, n->name);
-        if (o.zone != NULL && (q == NULL || live_is_denial(q)) && !is_a_services(d->facts, o.zone))
+        if (o.zone != NULL && (q == NULL || answer_is_denial(q)) &&
+            !is_a_services(d->facts, o.zone))
             fail_zone(d, o.zone, n->name);
     }
     check_pass(d, PS2006);
@@ -321,7 +323,7 @@ static void judge_listed_blocks(struct diagnosis *d)
     for (unsigned i = 0; i < n_names; i++) {
         struct str name = names[i].name;
         const struct fact_firewall_rule *r = firewall_rule_of(f, name);
-        const struct fact_question *q = live_amazon(f, name);
+        const struct fact_question *q = answer_of_amazon(f, name).question;
         if (r != NULL && view_is(r->action, "BLOCK") && !is_contradicted(r, q))
             fail_firewall(d, r, name, q);
     }
@@ -332,7 +334,7 @@ static void judge_blocks(struct diagnosis *d)
 {
     static const enum finding_code codes[] = { PS2007 };
     const struct fact_facts *f = d->facts;
-    if (f->firewall_rules.n == 0 && live_amazon_knows_all(f))
+    if (f->firewall_rules.n == 0 && answer_amazon_knows_all(f))
         check_pass(d, PS2007);
     else if (check_needs_call(d, "route53resolver:ListFirewallRuleGroupAssociations", codes, 1))
         judge_listed_blocks(d);
@@ -343,7 +345,7 @@ static bool amazon_fails_all(const struct fact_facts *f)
 {
     size_t n_failed = 0;
     for (size_t i = 0; i < f->names.n; i++) {
-        const struct fact_question *q = live_amazon(f, f->names.v[i].name);
+        const struct fact_question *q = answer_of_amazon(f, f->names.v[i].name).question;
         if (q == NULL)
             continue;
         if (!view_is(q->outcome, "servfail") && !view_is(q->outcome, "timeout"))
@@ -360,7 +362,8 @@ static void fail_closed(struct diagnosis *d)
     finding_evidence(d, f, "DNS Firewall has %zu rules here, and FirewallFailOpen is DISABLED",
                      d->facts->firewall_rules.n);
     for (size_t i = 0; i < d->facts->names.n; i++) {
-        const struct fact_question *q = live_amazon(d->facts, d->facts->names.v[i].name);
+        const struct fact_question *q =
+            answer_of_amazon(d->facts, d->facts->names.v[i].name).question;
         if (q != NULL)
             evidence_question(d, f, q);
     }
@@ -378,7 +381,7 @@ static void judge_failing_closed(struct diagnosis *d)
     const struct fact_facts *f = d->facts;
     bool was_asked = false;
     for (size_t i = 0; i < f->names.n; i++)
-        was_asked = was_asked || live_amazon(f, f->names.v[i].name) != NULL;
+        was_asked = was_asked || answer_of_amazon(f, f->names.v[i].name).question != NULL;
     if (!was_asked) {
         check_skip(d, PS2008, "Amazon's DNS server was not asked");
     } else if (!amazon_fails_all(f) || check_failed(d, PS2001) || check_failed(d, PS2005)) {

@@ -102,7 +102,7 @@ static bool public_fails(const struct fact_facts *f)
     for (size_t i = 0; live_is_inside(f) && i < f->connections.n; i++) {
         const struct fact_connection *c = &f->connections.v[i];
         if (live_is_s3(c) && live_was_dialled(c))
-            is_tried = is_tried || !live_is_private(c->address);
+            is_tried = is_tried || !answer_is_private(f, c->address);
     }
     return is_tried && !live_reaches_s3(f);
 }
@@ -114,7 +114,7 @@ static void fail_private_dns(struct diagnosis *d, const struct fact_endpoint *e)
                      STR_ARG(e->service));
     for (size_t i = 0; i < d->facts->names.n; i++) {
         const struct fact_name *n = &d->facts->names.v[i];
-        const struct fact_question *q = live_amazon(d->facts, n->name);
+        const struct fact_question *q = answer_of_amazon(d->facts, n->name).question;
         if (q != NULL && view_is(n->purpose, "s3"))
             evidence_question(d, f, q);
     }
@@ -186,7 +186,8 @@ static void judge_inbound_only(struct diagnosis *d)
                          "only",
                          STR_ARG(e->id));
         for (size_t k = 0; k < d->facts->names.n; k++) {
-            const struct fact_question *q = live_amazon(d->facts, d->facts->names.v[k].name);
+            const struct fact_question *q =
+                answer_of_amazon(d->facts, d->facts->names.v[k].name).question;
             if (q != NULL && view_is(d->facts->names.v[k].purpose, "s3"))
                 evidence_question(d, f, q);
         }
@@ -312,8 +313,8 @@ static const struct fact_connection *hub_connection(const struct fact_facts *f)
 {
     for (size_t i = 0; live_is_inside(f) && i < f->connections.n; i++) {
         const struct fact_connection *c = &f->connections.v[i];
-        if (live_is_s3(c) && live_works(c) && live_is_private(c->address) && c->servers.n > 0 &&
-            !is_from_amazon(f, c))
+        if (live_is_s3(c) && live_works(c) && answer_is_private(f, c->address) &&
+            c->servers.n > 0 && !is_from_amazon(f, c))
             return c;
     }
     return NULL;
@@ -342,7 +343,8 @@ static void judge_hub(struct diagnosis *d)
         check_skip(d, PS3016, "no connection by an answer of Amazon's DNS server was tried");
         return;
     }
-    if (hub == NULL || view_is(amazons->outcome, "ok") || live_is_private(amazons->address)) {
+    if (hub == NULL || view_is(amazons->outcome, "ok") ||
+        answer_is_private(d->facts, amazons->address)) {
         check_pass(d, PS3016);
         return;
     }

@@ -64,18 +64,6 @@ const struct fact_server *view_amazon(const struct fact_facts *f)
     return NULL;
 }
 
-const struct fact_question *view_amazon_answer(const struct fact_facts *f, struct str name)
-{
-    for (size_t i = 0; i < f->servers.n; i++) {
-        if (f->servers.v[i].is_amazon != FACT_YES)
-            continue;
-        const struct fact_question *q = view_question(f, f->servers.v[i].address, name, NULL);
-        if (q != NULL && view_is(q->outcome, "answer"))
-            return q;
-    }
-    return NULL;
-}
-
 /* The primary CIDR's base plus two. */
 static bool is_plus_two(struct str cidr_text, const struct addr *a)
 {
@@ -139,6 +127,11 @@ bool view_is_in_hosts(const struct fact_facts *f, struct str name)
         if (view_is_same_name(f->hosts.v[i].name, name))
             return true;
     return false;
+}
+
+bool view_connects(const struct fact_connection *c)
+{
+    return view_is(c->outcome, "ok") && (c->tls.n == 0 || view_is(c->tls, "ok"));
 }
 
 const struct fact_texts *view_dhcp_option(const struct fact_facts *f, const char *key)

@@ -12,8 +12,6 @@ const struct fact_server *view_first_server(const struct fact_facts *f);
 const struct fact_server *view_server(const struct fact_facts *f, struct str address);
 /* A server of Amazon's that gave any reply. NULL: none was asked, or all were silent. */
 const struct fact_server *view_amazon(const struct fact_facts *f);
-/* Amazon's answer (outcome answer) for the name. */
-const struct fact_question *view_amazon_answer(const struct fact_facts *f, struct str name);
 /* Whether address is one of Amazon's resolver: link-local, the VPC's primary CIDR plus two, or the
  * word AmazonProvidedDNS. */
 bool view_is_amazon(const struct fact_facts *f, struct str address);
@@ -24,6 +22,8 @@ const struct fact_name *view_name(const struct fact_facts *f, const char *purpos
 /* S3's, a bucket's or the registry's: not one that a search domain made. */
 bool view_is_needed(const struct fact_name *name);
 bool view_is_in_hosts(const struct fact_facts *f, struct str name);
+/* The address took a connection, with the right certificate where TLS was tried. */
+bool view_connects(const struct fact_connection *c);
 /* Values of the option set in force; none where there is no such option. */
 const struct fact_texts *view_dhcp_option(const struct fact_facts *f, const char *key);
 /* Whether the option set in force names nothing but Amazon's server. */

@@ -45,48 +45,6 @@ bool live_is_s3(const struct fact_connection *c)
     return view_is(c->purpose, "s3") || view_is(c->purpose, "bucket");
 }
 
-/* How much a question tells: an answer before another reply before silence. */
-static int weight(const struct fact_question *q)
-{
-    if (q == NULL || view_is(q->outcome, "not_asked"))
-        return 0;
-    if (view_is(q->outcome, "answer"))
-        return 3;
-    return q->replies > 0 ? 2 : 1;
-}
-
-const struct fact_question *live_amazon(const struct fact_facts *f, struct str name)
-{
-    const struct fact_question *best = NULL;
-    for (size_t i = 0; live_is_inside(f) && i < f->servers.n; i++) {
-        if (f->servers.v[i].is_amazon != FACT_YES)
-            continue;
-        const struct fact_question *q = view_question(f, f->servers.v[i].address, name, NULL);
-        if (weight(q) > weight(best))
-            best = q;
-    }
-    return best;
-}
-
-bool live_amazon_knows_all(const struct fact_facts *f)
-{
-    size_t n_known = 0;
-    for (size_t i = 0; i < f->names.n; i++) {
-        if (!view_is_needed(&f->names.v[i]))
-            continue;
-        const struct fact_question *q = live_amazon(f, f->names.v[i].name);
-        if (q == NULL || !view_is(q->outcome, "answer"))
-            return false;
-        n_known++;
-    }
-    return n_known > 0;
-}
-
-bool live_is_denial(const struct fact_question *q)
-{
-    return view_is(q->outcome, "nxdomain") || view_is(q->outcome, "nodata");
-}
-
 bool live_was_dialled(const struct fact_connection *c)
 {
     return c->outcome.n > 0 && !view_is(c->outcome, "denied");
@@ -94,8 +52,7 @@ bool live_was_dialled(const struct fact_connection *c)
 
 bool live_works(const struct fact_connection *c)
 {
-    return view_is(c->outcome, "ok") && (c->tls.n == 0 || view_is(c->tls, "ok")) &&
-           (c->http.n == 0 || view_is(c->http, "ok"));
+    return view_connects(c) && (c->http.n == 0 || view_is(c->http, "ok"));
 }
 
 bool live_tried_s3(const struct fact_facts *f)
@@ -135,24 +92,10 @@ bool live_all_works(const struct fact_facts *f)
     return n_needed > 0;
 }
 
-bool live_is_private(struct str address)
-{
-    static const char *const nets[] = { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
-                                        "100.64.0.0/10", "fc00::/7" };
-    struct addr a;
-    struct cidr net;
-    if (!addr_parse_ip(address, &a))
-        return false;
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
-        if (cidr_parse(str_from_c(nets[i]), &net) && cidr_has(&net, &a))
-            return true;
-    return false;
-}
-
-static bool has_private(const struct fact_question *q)
+static bool has_private(const struct fact_facts *f, const struct fact_question *q)
 {
     for (size_t i = 0; i < q->addresses.n; i++)
-        if (live_is_private(q->addresses.v[i]))
+        if (answer_is_private(f, q->addresses.v[i]))
             return true;
     return false;
 }
@@ -173,16 +116,15 @@ bool live_server_is_good(const struct fact_facts *f, struct str address)
     size_t n_good = 0;
     for (size_t i = 0; live_is_inside(f) && i < f->names.n; i++) {
         struct str name = f->names.v[i].name;
-        const struct fact_question *q = view_question(f, address, name, NULL);
-        if (!view_is_needed(&f->names.v[i]) || weight(q) == 0)
+        struct answer got = answer_of(f, address, name), amazon = answer_of_amazon(f, name);
+        if (!answer_is_needed(f, &f->names.v[i]) || got.kind == ANSWER_NONE)
             continue;
-        const struct fact_question *amazon = live_amazon(f, name);
-        if (view_is(q->outcome, "answer")) {
-            if (amazon != NULL && has_private(amazon) && !has_private(q) &&
-                !connects_by(f, address, name))
+        if (got.kind == ANSWER_GOOD) {
+            if (amazon.kind == ANSWER_GOOD && has_private(f, amazon.question) &&
+                !has_private(f, got.question) && !connects_by(f, address, name))
                 return false;
             n_good++;
-        } else if (amazon == NULL || !live_is_denial(amazon)) {
+        } else if (amazon.kind != ANSWER_NXDOMAIN && amazon.kind != ANSWER_NODATA) {
             return false;
         }
     }

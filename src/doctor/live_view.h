@@ -1,10 +1,10 @@
 #pragma once
 /*
- * What was seen to work or to fail from where programs run. It goes before whatever configuration
- * suggests: no check says "there is no way" about a connection that works. Pure; what is returned
- * is borrowed from the facts.
+ * What connections were seen to work or to fail from where programs run. It goes before whatever
+ * configuration suggests: no check says "there is no way" about a connection that works. Pure; what
+ * is returned is borrowed from the facts.
  */
-#include "doctor/facts_view.h"
+#include "doctor/answer.h"
 
 /* False: the doctor runs elsewhere, and what it sees says nothing about the task. */
 bool live_is_inside(const struct fact_facts *f);
@@ -22,14 +22,6 @@ unsigned live_names(const struct fact_facts *f, struct fact_book *book,
 struct str live_url_host(struct str url);
 bool live_is_s3(const struct fact_connection *c); /* to S3 or a bucket */
 
-/* What Amazon's resolver says of the name: an answer before any other reply, a reply before
- * silence. NULL: it was not asked from inside. */
-const struct fact_question *live_amazon(const struct fact_facts *f, struct str name);
-/* Amazon's resolver was asked for at least one needed name, and has an answer for each. */
-bool live_amazon_knows_all(const struct fact_facts *f);
-
-/* No address for the name: NXDOMAIN or an empty answer. */
-bool live_is_denial(const struct fact_question *q);
 /* A try was made to reach the address: not one that was only refused to be dialled. */
 bool live_was_dialled(const struct fact_connection *c);
 /* Connected, and whatever came behind that (TLS, HTTP) went well too. */
@@ -42,8 +34,6 @@ bool live_name_works(const struct fact_facts *f, struct str name);
 /* That is so for all needed names, and there is one. */
 bool live_all_works(const struct fact_facts *f);
 
-/* RFC 1918, RFC 6598, ULA. */
-bool live_is_private(struct str address);
 /*
  * From inside, the server's answers are as good as Amazon's: it has addresses for every needed name
  * that it was asked for (but for those that Amazon does not know either), and they are private
