@@ -1,42 +1,6 @@
-#include "network_make.h"
+#include "answer_rows.h"
 
-/* What is wrong with what servers answer: PS1001-PS1006, PS1016, PS1017, PS1019, PS1020. */
-
-struct row {
-    const char *name;
-    const char *servers; /* of resolv.conf */
-    const char *said[6]; /* first, second, Amazon: of S3, of the registry; NULL: not asked */
-    void (*also)(struct fact_book *b);
-    enum finding_code code;
-    enum check_state state;
-    enum finding_severity severity;
-    const char *evidence; /* a part of one line; NULL: any */
-};
-
-#define FAILS(code, severity, evidence) code, CHECK_FAIL, severity, evidence
-#define IS(code, state) code, state, 0, NULL
-#define E FINDING_ERROR
-#define W FINDING_WARNING
-#define I FINDING_INFO
-#define SERVER "10.9.0.53"
-#define SECOND "10.9.0.54"
-#define TWO SERVER " " SECOND
-#define REG "10.0.1.99"
-
-static struct fact_question *question(struct fact_book *b, const char *server, const char *name)
-{
-    for (size_t i = 0; i < b->facts.questions.n; i++) {
-        struct fact_question *q = &b->facts.questions.v[i];
-        if (str_eq(q->server, str_from_c(server)) && str_eq(q->name, str_from_c(name)))
-            return q;
-    }
-    return NULL;
-}
-
-static void outside(struct fact_book *b)
-{
-    b->facts.surroundings.inside = FACT_NO;
-}
+/* What servers answer: PS1001-PS1005, PS1020. */
 
 static void no_amazon(struct fact_book *b)
 {
@@ -81,12 +45,6 @@ static void one_try(struct fact_book *b)
 static void tcp_works(struct fact_book *b)
 {
     ask(b, SERVER, S3, "answer", PUBLIC)->transport = make_text(b, "tcp");
-}
-
-static void plain_works(struct fact_book *b)
-{
-    ask(b, SERVER, S3, "answer", PUBLIC)->edns = FACT_NO;
-    ask(b, SERVER, REGISTRY, "answer", REG)->edns = FACT_NO;
 }
 
 static void truncated(struct fact_book *b)
@@ -154,56 +112,6 @@ static void icmp_once(struct fact_book *b)
         if (str_eq(b->facts.questions.v[i].server, STR(SERVER)))
             b->facts.questions.v[i].outcome = make_text(b, "unreachable");
 }
-
-static void two_lost(struct fact_book *b)
-{
-    lose(question(b, SERVER, S3), 1, 2);
-    lose(question(b, SERVER, REGISTRY), 1, 2);
-}
-
-static void one_lost(struct fact_book *b)
-{
-    lose(question(b, SERVER, S3), 1, 2);
-}
-
-static void registry_lossy(struct fact_book *b)
-{
-    lose(question(b, SERVER, REGISTRY), 1, 3);
-}
-
-static void amazon_lossy(struct fact_book *b)
-{
-    lose(question(b, AMAZON, S3), 1, 3);
-}
-
-static void slow(struct fact_book *b)
-{
-    question(b, SERVER, S3)->time_us = 1600000;
-}
-
-static void not_quite_slow(struct fact_book *b)
-{
-    question(b, SERVER, S3)->time_us = 1000000;
-}
-
-static void public_fails(struct fact_book *b)
-{
-    dial(b, S3, "s3", "52.218.1.1", SERVER, "timeout");
-    dial(b, S3, "s3", PRIVATE, AMAZON, "ok");
-}
-
-static void both_connect(struct fact_book *b)
-{
-    dial(b, S3, "s3", "52.218.1.1", SERVER, "ok");
-    dial(b, S3, "s3", PRIVATE, AMAZON, "ok");
-}
-
-static void public_vpc(struct fact_book *b)
-{
-    fact_add_text(b, &b->facts.vpc.cidrs, STR("52.218.1.0/24"));
-}
-
-#define EIGHT(net) net "1 " net "2 " net "3 " net "4 " net "5 " net "6 " net "7 " net "8"
 
 static const struct row rows[] = {
     /* PS1001 */
@@ -464,140 +372,6 @@ static const struct row rows[] = {
       { "nodata", REG, 0, 0, PUBLIC, REG },
       cut,
       IS(PS1005, CHECK_PASS) },
-    /* PS1006 */
-    { "private here, public there",
-      SERVER,
-      { PUBLIC, REG, 0, 0, PRIVATE, REG },
-      NULL,
-      FAILS(PS1006, W, AMAZON ": " PRIVATE " in 3 ms for " S3 " (private)") },
-    { "and the public one does not connect",
-      SERVER,
-      { PUBLIC, REG, 0, 0, PRIVATE, REG },
-      public_fails,
-      FAILS(PS1006, E, "(public; it does not connect)") },
-    { "both connect",
-      SERVER,
-      { PUBLIC, REG, 0, 0, PRIVATE, REG },
-      both_connect,
-      FAILS(PS1006, I, "(private; it connects)") },
-    { "S3 changes its addresses all the time",
-      TWO,
-      { PUBLIC, REG, PUBLIC_TOO, REG, "52.218.9.9", REG },
-      NULL,
-      IS(PS1006, CHECK_PASS) },
-    { "a VPC of public addresses",
-      SERVER,
-      { "52.218.1.9", REG, 0, 0, PRIVATE, REG },
-      public_vpc,
-      IS(PS1006, CHECK_PASS) },
-    { "two registries",
-      SERVER,
-      { PRIVATE, "10.50.0.1", 0, 0, PRIVATE, REG },
-      NULL,
-      FAILS(PS1006, W, "10.50.0.1 in 3 ms for registry.stk") },
-    { "a registry of several instances",
-      SERVER,
-      { PRIVATE, "10.0.1.99 10.0.2.99", 0, 0, PRIVATE, "10.0.2.99 10.0.3.99" },
-      NULL,
-      IS(PS1006, CHECK_PASS) },
-    { "Cloud Map gives eight of many",
-      SERVER,
-      { PRIVATE, EIGHT("10.0.1."), 0, 0, PRIVATE, EIGHT("10.0.2.") },
-      NULL,
-      IS(PS1006, CHECK_PASS) },
-    { "Cloud Map gives eight of many, a cache one",
-      SERVER,
-      { PRIVATE, EIGHT("10.0.1."), 0, 0, PRIVATE, "10.0.2.1" },
-      NULL,
-      IS(PS1006, CHECK_PASS) },
-    { "a no is another finding",
-      SERVER,
-      { PRIVATE, "nxdomain", 0, 0, PRIVATE, REG },
-      NULL,
-      IS(PS1006, CHECK_PASS) },
-    { "nobody to compare with",
-      SERVER,
-      { PRIVATE, REG, 0, 0, 0, 0 },
-      NULL,
-      IS(PS1006, CHECK_SKIPPED) },
-    { "views, outside",
-      SERVER,
-      { PUBLIC, REG, 0, 0, PRIVATE, REG },
-      outside,
-      IS(PS1006, CHECK_SKIPPED) },
-    /* PS1016 */
-    { "two queries lost",
-      SERVER,
-      { PRIVATE, REG, 0, 0, PRIVATE, REG },
-      two_lost,
-      FAILS(PS1016, W, SERVER ": 2 of 4 queries lost") },
-    { "one query lost",
-      SERVER,
-      { PRIVATE, REG, 0, 0, PRIVATE, REG },
-      one_lost,
-      IS(PS1016, CHECK_PASS) },
-    { "so many that a name never came",
-      SERVER,
-      { "timeout", REG, 0, 0, PRIVATE, REG },
-      registry_lossy,
-      FAILS(PS1016, E, SERVER ": 5 of 6 queries lost") },
-    { "all lost is silence",
-      SERVER,
-      { "timeout", "timeout", 0, 0, PRIVATE, REG },
-      NULL,
-      IS(PS1016, CHECK_SKIPPED) },
-    { "EDNS lost is another finding",
-      SERVER,
-      { "timeout", "timeout", 0, 0, PUBLIC, REG },
-      plain_works,
-      IS(PS1016, CHECK_PASS) },
-    { "loss, outside",
-      SERVER,
-      { PRIVATE, REG, 0, 0, PRIVATE, REG },
-      outside,
-      IS(PS1016, CHECK_SKIPPED) },
-    /* PS1017 */
-    { "Amazon's server drops",
-      SERVER,
-      { PRIVATE, REG, 0, 0, PRIVATE, REG },
-      amazon_lossy,
-      FAILS(PS1017, W, AMAZON ": 2 of 4 queries lost") },
-    { "and is not one of the corporate ones",
-      SERVER,
-      { PRIVATE, REG, 0, 0, PRIVATE, REG },
-      amazon_lossy,
-      IS(PS1016, CHECK_PASS) },
-    { "Amazon's server drops nothing",
-      SERVER,
-      { PRIVATE, REG, 0, 0, PRIVATE, REG },
-      two_lost,
-      IS(PS1017, CHECK_PASS) },
-    { "Amazon's server is silent",
-      SERVER,
-      { PRIVATE, REG, 0, 0, "timeout", "timeout" },
-      NULL,
-      IS(PS1017, CHECK_SKIPPED) },
-    /* PS1019 */
-    { "an answer after 1.6 s",
-      SERVER,
-      { PUBLIC, REG, 0, 0, PUBLIC, REG },
-      slow,
-      FAILS(PS1019, I, "in 1600 ms for " S3) },
-    { "an answer after 1 s",
-      SERVER,
-      { PUBLIC, REG, 0, 0, PUBLIC, REG },
-      not_quite_slow,
-      IS(PS1019, CHECK_PASS) },
-    { "waiting for a dead server each time",
-      TWO,
-      { "timeout", "timeout", PUBLIC, REG, PUBLIC, REG },
-      NULL,
-      FAILS(PS1019, I, "programs wait 5 s for it at each lookup before they ask " SECOND) },
-    { "nobody answers",
-      SERVER,
-      { "timeout", "timeout", 0, 0, PUBLIC, REG },
-      NULL,
-      IS(PS1019, CHECK_SKIPPED) },
     /* PS1020 */
     { "0.0.0.0",
       SERVER,
@@ -652,33 +426,10 @@ static const struct row rows[] = {
       IS(PS1020, CHECK_SKIPPED) },
 };
 
-static void build(struct fact_book *b, const struct row *row)
-{
-    fact_book_init(b);
-    build_network(b, row->servers);
-    says(b, SERVER, row->said[0], row->said[1]);
-    says(b, SECOND, row->said[2], row->said[3]);
-    says(b, AMAZON, row->said[4], row->said[5]);
-    if (row->also != NULL)
-        row->also(b);
-}
-
 static void test_rows(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct row *row = &rows[i];
-        struct fact_book b;
-        struct diagnosis d;
-        build(&b, row);
-        diagnose(&b.facts, &d);
-        if (row->state == CHECK_FAIL)
-            expect_finding(&d, row->code, row->severity, row->evidence, row->name);
-        else
-            expect_state(&d, row->code, row->state, row->name);
-        diagnosis_done(&d);
-        fact_book_done(&b);
-    }
+    expect_rows(rows, sizeof rows / sizeof *rows);
 }
 
 /* The article's own case, word for word. */
@@ -774,7 +525,7 @@ static void test_titles(void **state)
         struct fact_book b;
         struct diagnosis d;
         memcpy(row.said, cases[i].said, sizeof row.said);
-        build(&b, &row);
+        build_row(&b, &row);
         diagnose(&b.facts, &d);
         expect_state(&d, cases[i].code, CHECK_FAIL, cases[i].title);
         const struct finding *f = d.results[cases[i].code].finding;
