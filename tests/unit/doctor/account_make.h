@@ -158,6 +158,13 @@ static inline void build_healthy(struct fact_book *b)
     c->tls = make_text(b, "");
 }
 
+/* A host somewhere, no AWS: its server knows S3, and nobody was asked for more. */
+static inline void build_elsewhere(struct fact_book *b)
+{
+    build_internet(b, "192.168.1.1");
+    ask(b, "192.168.1.1", S3, "answer", PUBLIC);
+}
+
 /* Associated with the VPC. */
 static inline void make_rule(struct fact_book *b, const char *domain, const char *type)
 {
@@ -187,6 +194,28 @@ static inline void expect_severity(const struct diagnosis *d, enum finding_code 
     print_error("%s: %s is %s\n", row, finding_row(code)->code,
                 finding_severity_name(d->results[code].finding->severity));
     fail();
+}
+
+/* How grave a finding is that these facts make. */
+struct severity_row {
+    const char *name;
+    void (*make)(struct fact_book *b);
+    enum finding_code code;
+    enum finding_severity severity;
+};
+
+static inline void expect_severities(const struct severity_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct fact_book b;
+        struct diagnosis d;
+        fact_book_init(&b);
+        rows[i].make(&b);
+        diagnose(&b.facts, &d);
+        expect_severity(&d, rows[i].code, rows[i].severity, rows[i].name);
+        diagnosis_done(&d);
+        fact_book_done(&b);
+    }
 }
 
 static inline void expect_row(const struct check_row *row)

@@ -1,22 +1,6 @@
 /* What Amazon's resolver is told: PS2001-PS2010. */
 #include "account_make.h"
 
-static void healthy(struct fact_book *b)
-{
-    build_healthy(b);
-}
-
-static void outside(struct fact_book *b)
-{
-    build_outside(b);
-}
-
-static void nothing_known(struct fact_book *b)
-{
-    build_internet(b, "192.168.1.1");
-    ask(b, "192.168.1.1", S3, "answer", PUBLIC);
-}
-
 static void support_off_outside(struct fact_book *b)
 {
     build_outside(b);
@@ -327,7 +311,7 @@ static void action_needed_somewhere(struct fact_book *b)
 }
 
 static const struct check_row rows[] = {
-    { "support is on", outside, PS2001, CHECK_PASS, NULL, NULL },
+    { "support is on", build_outside, PS2001, CHECK_PASS, NULL, NULL },
     { "support is off", support_off_outside, PS2001, CHECK_FAIL, "enableDnsSupport of vpc-1",
       "--vpc-id vpc-1 --enable-dns-support '{\"Value\":true}'" },
     { "off, yet all works from inside", support_off_but_all_works, PS2001, CHECK_PASS, NULL, NULL },
@@ -336,7 +320,7 @@ static const struct check_row rows[] = {
     { "the attribute may not be read", attribute_denied, PS2001, CHECK_UNKNOWN,
       "ec2:DescribeVpcAttribute", NULL },
     { "the attribute was not told", attribute_untold, PS2001, CHECK_UNKNOWN, NULL, NULL },
-    { "no VPC", nothing_known, PS2001, CHECK_SKIPPED, "needs AWS credentials", NULL },
+    { "no VPC", build_elsewhere, PS2001, CHECK_SKIPPED, "needs AWS credentials", NULL },
     { "hostnames are off", hostnames_off_outside, PS2002, CHECK_FAIL, "enableDnsHostnames",
       "--region eu-west-1 --vpc-id vpc-1 --enable-dns-hostnames" },
     { "hostnames are off, nothing needs them", hostnames_off_unneeded, PS2002, CHECK_PASS, NULL,
@@ -344,7 +328,7 @@ static const struct check_row rows[] = {
     { "hostnames are off, all works", support_off_but_all_works, PS2002, CHECK_PASS, NULL, NULL },
     { "hostnames may not be read", attribute_denied, PS2002, CHECK_UNKNOWN,
       "ec2:DescribeVpcAttribute", NULL },
-    { "AmazonProvidedDNS", outside, PS2003, CHECK_PASS, NULL, NULL },
+    { "AmazonProvidedDNS", build_outside, PS2003, CHECK_PASS, NULL, NULL },
     { "custom servers alone", custom_set_outside, PS2003, CHECK_FAIL, "10.9.0.53, 10.9.0.54",
       "penstock fix dhcp --vpc vpc-1" },
     { "VPC+2 is Amazon's", plus_two_in_the_set, PS2003, CHECK_PASS, NULL, NULL },
@@ -361,7 +345,7 @@ static const struct check_row rows[] = {
       NULL },
     { "VPC+2 is silent", plus_two_silent, PS2004, CHECK_FAIL, "10.0.0.2: no reply", "Use 169.254" },
     { "VPC+2 given by an option is silent", option_silent, PS2004, CHECK_FAIL, "10.0.0.2", NULL },
-    { "both answer", healthy, PS2004, CHECK_PASS, NULL, NULL },
+    { "both answer", build_healthy, PS2004, CHECK_PASS, NULL, NULL },
     { "both are silent", both_silent, PS2004, CHECK_SKIPPED, "none", NULL },
     { "Amazon's IPv6 address is silent", ipv6_one_silent, PS2004, CHECK_SKIPPED, "not both", NULL },
     { "late SERVFAIL for AWS names", late_for_aws, PS2009, CHECK_FAIL, "10.9.0.53: SERVFAIL in",
@@ -370,7 +354,7 @@ static const struct check_row rows[] = {
     { "late for everything", late_for_all, PS2009, CHECK_PASS, NULL, NULL },
     { "Amazon's server fails as well", late_where_amazon_fails_too, PS2009, CHECK_PASS, NULL,
       NULL },
-    { "Amazon's servers alone", healthy, PS2009, CHECK_SKIPPED, NULL, NULL },
+    { "Amazon's servers alone", build_healthy, PS2009, CHECK_SKIPPED, NULL, NULL },
     { "an endpoint needs action", action_needed, PS2010, CHECK_FAIL,
       "rslvr-out-1 is ACTION_NEEDED: an interface was deleted",
       "--resolver-endpoint-id rslvr-out-1" },
@@ -378,7 +362,7 @@ static const struct check_row rows[] = {
     { "another VPC's endpoint that a rule uses", action_needed_elsewhere_in_use, PS2010, CHECK_FAIL,
       "ACTION_NEEDED", NULL },
     { "an operational endpoint", operational, PS2010, CHECK_PASS, NULL, NULL },
-    { "no VPC, no endpoints", nothing_known, PS2010, CHECK_SKIPPED, NULL, NULL },
+    { "no VPC, no endpoints", build_elsewhere, PS2010, CHECK_SKIPPED, NULL, NULL },
     { "all works, nothing may be read", all_works_without_calls, PS2001, CHECK_PASS, NULL, NULL },
     { "and hostnames", all_works_without_calls, PS2002, CHECK_PASS, NULL, NULL },
     { "a namespace needs hostnames", hostnames_off_for_a_namespace, PS2002, CHECK_FAIL, NULL,
@@ -411,28 +395,14 @@ static void test_rows(void **state)
 /* Where an inbound endpoint may set it right, unseen, it is a warning. */
 static void test_severity(void **state)
 {
-    static const struct {
-        const char *name;
-        void (*make)(struct fact_book *b);
-        enum finding_code code;
-        enum finding_severity severity;
-    } cases[] = {
+    static const struct severity_row cases[] = {
         { "a set, an inbound endpoint", custom_set_with_inbound, PS2003, FINDING_WARNING },
         { "a set, an outbound endpoint", custom_set_with_outbound, PS2003, FINDING_ERROR },
         { "a set, a dead endpoint", custom_set_with_dead_inbound, PS2003, FINDING_ERROR },
         { "a set, no inbound endpoint", custom_set_outside, PS2003, FINDING_ERROR },
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct fact_book b;
-        struct diagnosis d;
-        fact_book_init(&b);
-        cases[i].make(&b);
-        diagnose(&b.facts, &d);
-        expect_severity(&d, cases[i].code, cases[i].severity, cases[i].name);
-        diagnosis_done(&d);
-        fact_book_done(&b);
-    }
+    expect_severities(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)

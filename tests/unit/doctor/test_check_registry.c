@@ -1,22 +1,6 @@
 /* The registry in Cloud Map and on the network: PS4001-PS4006. */
 #include "account_make.h"
 
-static void healthy(struct fact_book *b)
-{
-    build_healthy(b);
-}
-
-static void outside(struct fact_book *b)
-{
-    build_outside(b);
-}
-
-static void no_registry(struct fact_book *b)
-{
-    build_internet(b, "192.168.1.1");
-    ask(b, "192.168.1.1", S3, "answer", PUBLIC);
-}
-
 static void in_hosts_file(struct fact_book *b)
 {
     build_inside(b, AMAZON);
@@ -366,8 +350,8 @@ static void no_http_yet(struct fact_book *b)
 }
 
 static const struct check_row rows[] = {
-    { "all is there", outside, PS4001, CHECK_PASS, NULL, NULL },
-    { "no registry", no_registry, PS4001, CHECK_SKIPPED, "no registry", NULL },
+    { "all is there", build_outside, PS4001, CHECK_PASS, NULL, NULL },
+    { "no registry", build_elsewhere, PS4001, CHECK_SKIPPED, "no registry", NULL },
     { "Service Connect", in_hosts_file, PS4001, CHECK_SKIPPED, "hosts file", NULL },
     { "no namespace", no_namespace, PS4001, CHECK_FAIL, "none of the 1 Cloud Map namespaces",
       "create-private-dns-namespace --region eu-west-1 --name NAMESPACE --vpc vpc-1" },
@@ -399,8 +383,8 @@ static const struct check_row rows[] = {
     { "nobody knows it", known_to_nobody, PS4002, CHECK_SKIPPED, NULL, NULL },
     { "a name of another zone", another_zones_name, PS4002, CHECK_SKIPPED, NULL, NULL },
     { "not registered for this VPC", another_vpcs, PS4002, CHECK_SKIPPED, NULL, NULL },
-    { "the first server knows it", healthy, PS4002, CHECK_PASS, NULL, NULL },
-    { "nobody asked", outside, PS4002, CHECK_SKIPPED, NULL, NULL },
+    { "the first server knows it", build_healthy, PS4002, CHECK_PASS, NULL, NULL },
+    { "nobody asked", build_outside, PS4002, CHECK_SKIPPED, NULL, NULL },
     { "in the hosts file", in_hosts_file, PS4002, CHECK_SKIPPED, NULL, NULL },
     { "no instance", no_instance, PS4003, CHECK_FAIL, "registry (srv-1) of namespace stk",
       "--cluster stk" },
@@ -408,7 +392,7 @@ static const struct check_row rows[] = {
       NULL },
     { "no instance, yet answered", no_instance_yet_answered, PS4003, CHECK_PASS, NULL, NULL },
     { "no instance, yet it connects", no_instance_yet_connects, PS4003, CHECK_PASS, NULL, NULL },
-    { "an instance", outside, PS4003, CHECK_PASS, NULL, NULL },
+    { "an instance", build_outside, PS4003, CHECK_PASS, NULL, NULL },
     { "instances may not be read", instances_denied, PS4003, CHECK_UNKNOWN,
       "servicediscovery:ListInstances", NULL },
     { "nothing registered there", no_service, PS4003, CHECK_SKIPPED, NULL, NULL },
@@ -438,7 +422,7 @@ static const struct check_row rows[] = {
     { "one of two answers", one_of_two_answers, PS4006, CHECK_PASS, NULL, NULL },
     { "S3 is another matter", s3_times_out, PS4006, CHECK_PASS, NULL, NULL },
     { "refused elsewhere", refused_elsewhere, PS4006, CHECK_SKIPPED, NULL, NULL },
-    { "never dialled", outside, PS4006, CHECK_SKIPPED, NULL, NULL },
+    { "never dialled", build_outside, PS4006, CHECK_SKIPPED, NULL, NULL },
     { "the first server alone was asked", first_answers_alone, PS4001, CHECK_PASS, NULL, NULL },
     { "never dialled, but S3", only_s3_was_dialled, PS4006, CHECK_SKIPPED, NULL, NULL },
     { "500", error_500_itself, PS4006, CHECK_FAIL, "500", NULL },

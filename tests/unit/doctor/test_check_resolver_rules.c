@@ -1,11 +1,6 @@
 /* Who answers instead of Amazon's resolver: PS2005-PS2008. */
 #include "account_make.h"
 
-static void outside(struct fact_book *b)
-{
-    build_outside(b);
-}
-
 static void forward_all(struct fact_book *b)
 {
     build_outside(b);
@@ -392,7 +387,7 @@ static const struct check_row rows[] = {
     { "a forwarding rule explains it", fails_by_a_rule, PS2008, CHECK_PASS, NULL, NULL },
     { "the setting may not be read", config_denied, PS2008, CHECK_UNKNOWN,
       "route53resolver:GetFirewallConfig", NULL },
-    { "nobody asked Amazon's server", outside, PS2008, CHECK_SKIPPED, NULL, NULL },
+    { "nobody asked Amazon's server", build_outside, PS2008, CHECK_SKIPPED, NULL, NULL },
     { "SYSTEM rules with a dot", forward_with_dots, PS2005, CHECK_PASS, NULL, NULL },
     { "of two as long, the later one", system_rule_with_a_dot, PS2005, CHECK_FAIL, "forwards com",
       "--domain-name amazonaws.com" },
@@ -424,27 +419,13 @@ static void test_rows(void **state)
 /* What looks like a hub's own, unseen, is a warning; what is broader is an error. */
 static void test_severity(void **state)
 {
-    static const struct {
-        const char *name;
-        void (*make)(struct fact_book *b);
-        enum finding_code code;
-        enum finding_severity severity;
-    } cases[] = {
+    static const struct severity_row cases[] = {
         { "a rule for S3's name", forward_of_a_hub, PS2005, FINDING_WARNING },
         { "a rule for all", forward_all, PS2005, FINDING_ERROR },
         { "a zone for all of AWS", zone_outside, PS2006, FINDING_ERROR },
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct fact_book b;
-        struct diagnosis d;
-        fact_book_init(&b);
-        cases[i].make(&b);
-        diagnose(&b.facts, &d);
-        expect_severity(&d, cases[i].code, cases[i].severity, cases[i].name);
-        diagnosis_done(&d);
-        fact_book_done(&b);
-    }
+    expect_severities(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)

@@ -1,22 +1,6 @@
 /* Which way leads to S3: PS3001-PS3004, PS3012, PS3016. */
 #include "account_make.h"
 
-static void healthy(struct fact_book *b)
-{
-    build_healthy(b);
-}
-
-static void outside(struct fact_book *b)
-{
-    build_outside(b);
-}
-
-static void nothing_known(struct fact_book *b)
-{
-    build_internet(b, "192.168.1.1");
-    ask(b, "192.168.1.1", S3, "answer", PUBLIC);
-}
-
 /* From inside: Amazon's server gives public addresses, and this comes of them. */
 static void tried(struct fact_book *b, const char *outcome)
 {
@@ -383,7 +367,7 @@ static void in_another_table_and_inbound_only(struct fact_book *b)
 }
 
 static const struct check_row rows[] = {
-    { "a gateway endpoint", outside, PS3001, CHECK_PASS, NULL, NULL },
+    { "a gateway endpoint", build_outside, PS3001, CHECK_PASS, NULL, NULL },
     { "no endpoint, no NAT", no_way_outside, PS3001, CHECK_FAIL, "no active route",
       "create-vpc-endpoint --region eu-west-1 --vpc-id vpc-1 --vpc-endpoint-type Gateway "
       "--service-name com.amazonaws.eu-west-1.s3 --route-table-ids rtb-1" },
@@ -408,7 +392,7 @@ static const struct check_row rows[] = {
       NULL, NULL },
     { "tables cannot be read", tables_denied, PS3001, CHECK_UNKNOWN, "ec2:DescribeRouteTables",
       NULL },
-    { "no VPC", nothing_known, PS3001, CHECK_SKIPPED, NULL, NULL },
+    { "no VPC", build_elsewhere, PS3001, CHECK_SKIPPED, NULL, NULL },
     { "no private DNS, tried", no_private_dns, PS3002, CHECK_FAIL, "52.218.1.1:443: timeout",
       "modify-vpc-endpoint --region eu-west-1 --vpc-endpoint-id vpce-i --private-dns-enabled" },
     { "no private DNS, by configuration", no_private_dns_outside, PS3002, CHECK_FAIL, "vpce-i",
@@ -420,14 +404,14 @@ static const struct check_row rows[] = {
     { "private DNS", private_dns, PS3002, CHECK_PASS, NULL, NULL },
     { "private DNS was not told", private_dns_untold, PS3002, CHECK_UNKNOWN, "vpce-i", NULL },
     { "a hub that is down is another matter", hub_is_down, PS3002, CHECK_PASS, NULL, NULL },
-    { "no interface endpoint", outside, PS3002, CHECK_SKIPPED, NULL, NULL },
+    { "no interface endpoint", build_outside, PS3002, CHECK_SKIPPED, NULL, NULL },
     { "endpoints are unknown", endpoints_denied, PS3002, CHECK_UNKNOWN, "ec2:DescribeVpcEndpoints",
       NULL },
     { "inbound only", inbound_only, PS3003, CHECK_FAIL, "52.218.1.1", "Nothing to do" },
     { "inbound only, but off", inbound_only_but_off, PS3003, CHECK_PASS, NULL, NULL },
-    { "not inbound only", healthy, PS3003, CHECK_PASS, NULL, NULL },
+    { "not inbound only", build_healthy, PS3003, CHECK_PASS, NULL, NULL },
     { "endpoints unknown", endpoints_denied, PS3003, CHECK_UNKNOWN, NULL, NULL },
-    { "in the table", outside, PS3004, CHECK_PASS, NULL, NULL },
+    { "in the table", build_outside, PS3004, CHECK_PASS, NULL, NULL },
     { "in other tables", in_another_table, PS3004, CHECK_FAIL, "rtb-2, rtb-3",
       "--vpc-endpoint-id vpce-s3 --add-route-table-ids rtb-1" },
     { "in other tables, NAT fails", in_another_table_tried, PS3004, CHECK_FAIL, "timeout", NULL },
@@ -442,7 +426,7 @@ static const struct check_row rows[] = {
     { "a legacy name with a dash", legacy_dash, PS3012, CHECK_FAIL, "s3-eu-west-1", NULL },
     { "s3-external-1", legacy_external, PS3012, CHECK_FAIL, "s3-external-1", NULL },
     { "names that look like it", no_legacy, PS3012, CHECK_PASS, NULL, NULL },
-    { "no names", outside, PS3012, CHECK_SKIPPED, NULL, NULL },
+    { "no names", build_outside, PS3012, CHECK_SKIPPED, NULL, NULL },
     { "the hub's address alone connects", hub_alone_connects, PS3016, CHECK_FAIL,
       "10.200.1.77:443: connected", "PENSTOCK_DNS_ROUTES='" S3 "=10.9.0.53'" },
     { "both connect", hub_and_public_connect, PS3016, CHECK_PASS, NULL, NULL },
@@ -450,7 +434,7 @@ static const struct check_row rows[] = {
     { "Amazon's address was not dialled", amazons_address_not_dialled, PS3016, CHECK_SKIPPED, NULL,
       NULL },
     { "none connects", both_fail, PS3016, CHECK_PASS, NULL, NULL },
-    { "nobody dialled", outside, PS3016, CHECK_SKIPPED, NULL, NULL },
+    { "nobody dialled", build_outside, PS3016, CHECK_SKIPPED, NULL, NULL },
     { "the subnet by ECS's metadata", subnet_by_metadata, PS3001, CHECK_FAIL, "rtb-1", NULL },
     { "no subnet is this one", subnet_of_nobody, PS3001, CHECK_UNKNOWN, "subnet", NULL },
     { "a bucket with a name like that", bucket_with_a_hyphen, PS3012, CHECK_PASS, NULL, NULL },
