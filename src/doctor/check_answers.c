@@ -227,12 +227,36 @@ static bool is_open(const struct fact_facts *f, const struct fact_server *s,
            answer_truth(f, name, &witness) == ANSWER_UNSURE;
 }
 
-static void conclude(struct diagnosis *d, unsigned n_judged, const struct fact_question *open)
+/* What was asked of the server and tells neither that it lives nor that it is dead: this host could
+ * not send, or there was no time. */
+static const struct fact_question *find_unseen(const struct fact_facts *f,
+                                               const struct fact_server *s)
+{
+    for (size_t i = 0; i < f->questions.n; i++) {
+        const struct fact_question *q = &f->questions.v[i];
+        if (str_eq(q->server, s->address) && view_is(q->transport, "udp") &&
+            (view_is(q->outcome, "failed") || view_is(q->outcome, "timeout")))
+            return q;
+    }
+    return NULL;
+}
+
+static void leave_open(struct diagnosis *d, enum finding_code code, const struct fact_question *q)
+{
+    bool has_reason = q->detail.n > 0;
+    check_unknown(d, code, "%.*s could not be asked%s%.*s", STR_ARG(q->server),
+                  has_reason ? ": " : " often enough", STR_ARG(has_reason ? q->detail : STR("")));
+}
+
+static void conclude(struct diagnosis *d, unsigned n_judged, const struct fact_question *open,
+                     const struct fact_question *unseen)
 {
     for (size_t i = 0; i < N_CODES; i++) {
         bool is_denial = codes[i] == PS1001 || codes[i] == PS1005;
         if (d->facts->surroundings.inside == FACT_NO)
             check_skip(d, codes[i], "what this host's DNS servers say is not what the task sees");
+        else if (unseen != NULL)
+            leave_open(d, codes[i], unseen);
         else if (n_judged == 0)
             check_skip(d, codes[i], "no DNS server of the list was asked for a name");
         else if (is_denial && open != NULL)
@@ -249,12 +273,14 @@ void check_answers(struct diagnosis *d)
     const struct fact_facts *f = d->facts;
     const struct fact_server *servers[ANSWER_MAX_SERVERS];
     unsigned n = answer_servers(f, servers), n_judged = 0;
-    const struct fact_question *open = NULL;
+    const struct fact_question *open = NULL, *unseen = NULL;
     for (unsigned i = 0; i < n; i++) {
         struct answer_traffic t = answer_traffic(f, servers[i]->address);
         if (answer_is_silent(&t))
             fail_silent(d, servers[i], &t);
         n_judged += t.questions > 0;
+        if (i == 0 && t.replied + t.no_route == 0 && !answer_is_silent(&t))
+            unseen = find_unseen(f, servers[i]);
         for (size_t k = 0; k < f->names.n && t.replied > 0; k++) {
             const struct fact_name *name = &f->names.v[k];
             if (!answer_is_needed(f, name))
@@ -264,5 +290,5 @@ void check_answers(struct diagnosis *d)
                 open = answer_of(f, servers[i]->address, name->name).question;
         }
     }
-    conclude(d, n_judged, open);
+    conclude(d, n_judged, open, unseen);
 }

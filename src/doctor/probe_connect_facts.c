@@ -1,4 +1,5 @@
 #include "doctor/probe_connect.h"
+#include "doctor/probe_query.h"
 
 #include <errno.h>
 #include <openssl/x509v3.h>
@@ -124,6 +125,8 @@ void probe_connection_add_fact(struct probe_connection *c)
 {
     struct fact_book *book = c->all->book;
     struct fact_connection f;
+    if (c->n_tries > 0 && probe_is_exhausted(c->http.fault.sys_errno))
+        return;
     FACT_CLEAR(connection, &f);
     f.name = c->target->name->text;
     f.purpose = fact_text(book, str_from_c(c->target->purpose));

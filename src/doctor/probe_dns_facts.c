@@ -101,6 +101,8 @@ static void add_question(struct probe_dns *d, const struct probe_ask *a)
 {
     struct fact_book *book = d->book;
     struct fact_question q;
+    if (a->by_tcp && !a->has_reply && probe_is_exhausted(a->sys_errno))
+        return;
     FACT_CLEAR(question, &q);
     q.server = a->server->address;
     q.name = a->name;

@@ -7,6 +7,12 @@
 
 enum { DATAGRAM_BYTES = 65535, MAX_DATAGRAMS_A_TURN = 16 };
 
+bool probe_is_exhausted(int sys_errno)
+{
+    return sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOMEM ||
+           sys_errno == ENOBUFS;
+}
+
 static void release(struct probe_query *q)
 {
     if (!q->is_active)
@@ -131,8 +137,10 @@ static bool send_udp(struct probe_query *q)
     if (q->fd < 0)
         return false;
     want_all_icmp(q->fd, addr_family(to));
-    if (connect(q->fd, &to->sa, addr_len(to)) != 0 ||
-        send(q->fd, q->query + 2, q->n - 2, MSG_NOSIGNAL) < 0)
+    if (connect(q->fd, &to->sa, addr_len(to)) != 0)
+        return false;
+    /* A firewall of this host took it: lost, as anywhere else on the way. */
+    if (send(q->fd, q->query + 2, q->n - 2, MSG_NOSIGNAL) < 0 && errno != EPERM && errno != EACCES)
         return false;
     q->poll = malloc(sizeof *q->poll);
     errno = ENOMEM;

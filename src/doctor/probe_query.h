@@ -73,6 +73,10 @@ void probe_query_start(struct probe_query *q, struct io_loop *loop, const struct
 /* on_done does not run any more. Harmless when idle. */
 void probe_query_cancel(struct probe_query *q);
 
+/* Whether it is this process that has no descriptors or memory left: that says nothing of others.
+ */
+bool probe_is_exhausted(int sys_errno);
+
 /* For tests and the fuzzer: false: no reply to this question. */
 bool probe_reply_read(struct str wire, uint16_t id, const struct dns_ask *ask,
                       struct probe_reply *out);

@@ -83,6 +83,28 @@ def test_from_outside_with_apis_that_have_names(vpc, island, servers):
     assert 0 < sum(p.dport == 53 and (p.proto == "udp" or p.syn) for p in wire.packets) <= 40
 
 
+@pytest.mark.parametrize("rule", ["udp dport 53 drop", "udp dport 53 reject with icmpx admin-prohibited"])
+def test_a_firewall_of_the_host_itself(vpc, rule):
+    """Sending fails then, at once: no reason to say that all is well."""
+    vpc.task.nft("add rule inet lab out " + rule)
+    code, document, _ = ns_doctor(vpc)
+    assert code == 1 and document["findings"][0]["code"] == "PS1004", document["findings"]
+
+
+@pytest.mark.parametrize("files", [10, 11, 12, 13, 14, 16, 20])
+def test_few_descriptors(vpc, files):
+    """What was not seen for want of them is neither good nor bad."""
+    wrap = ("sh", "-c", f'ulimit -n {files} && exec "$@"', "sh")
+    code, out, err = doctor(vpc, "-o", "json", wrap=wrap)
+    if not out:
+        assert code == 70 and "descriptor" in err
+        return
+    document = json.loads(out)
+    assert document["findings"] == [], document["findings"]
+    is_blind = not document["facts"]["questions"][0].get("addresses")
+    assert code == (2 if is_blind else 0), document["checks"]
+
+
 def test_a_log_that_comes_slowly_leaves_the_probes_their_time(vpc):
     with vpc.task.enter():
         process = subprocess.Popen([binary(), "doctor", "--log", "-", "-o", "json"], env=vpc.environment(),
