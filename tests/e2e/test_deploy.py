@@ -1,0 +1,356 @@
+"""What deploy/ has: the image's root file system, templates, manifests and the unit, each checked by the tools that
+would judge it, and penstock started with what comes out of them."""
+
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+import cli
+import deploy
+from helpers import MOTO as MOTO_NAME, ORIGIN, fetch
+from lab.aws_account import READ
+from lab.penstock import ROOT, binary, is_sanitized
+from lab.world import AWS, CORP, CORP2
+
+DEPLOY = os.path.join(ROOT, "deploy")
+TEMPLATE = os.path.join(DEPLOY, "cloudformation", "penstock.yaml")
+UNIT = os.path.join(DEPLOY, "systemd", "penstock.service")
+MiB = 1 << 20
+
+# moto says of each type of resource that it does not know that it leaves it out.
+pytestmark = [pytest.mark.usefixtures("no_hang"), pytest.mark.filterwarnings("ignore:Tried to parse AWS::")]
+
+
+def page(proxy, target, port=None):
+    """The admin port's; it opens a moment after the clients' port."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            return cli.page(proxy, target, port=port)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "no admin port"
+            time.sleep(0.01)
+
+
+# The image
+
+
+@pytest.fixture(scope="module")
+def rootfs():
+    return deploy.make_rootfs()
+
+
+@pytest.fixture
+def contained(world, start, rootfs):
+    """contained(SETTING=value ...) -> penstock in the image's root file system, as Docker would run it: nothing is
+    set that the image itself does not set, but where it listens and what the lab needs."""
+    def begin(**settings):
+        servers = settings.pop("servers", (CORP,))
+        resolv_conf = world.resolv_conf(*servers, name="image-resolv.conf")
+        return start(wrap=deploy.inside(rootfs, resolv_conf, world.ca.path), RESOLV_CONF=None, HOSTS_FILE=None, CA_FILE=None,
+                     **settings)
+    return begin
+
+
+def test_the_image_holds_what_penstock_needs_and_no_more(rootfs, table):
+    held = deploy.files(rootfs)
+    total = sum(held.values())
+    table[("deploy: the image", "file", "bytes")] = sorted(held.items(), key=lambda i: -i[1]) + [("total", total)]
+    assert total <= 15 * MiB or is_sanitized()
+    programs = {name for name in held if os.access(os.path.join(rootfs, name), os.X_OK)}
+    assert {p for p in programs if ".so" not in p} == {"usr/bin/penstock"}
+    settled = {"etc/passwd", "etc/group", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt"}
+    assert set(held) == programs | settled
+    # What Debian's libcurl would bring.
+    assert not [name for name in held if re.search("ldap|krb|gnutls|rtmp|ssh", name)]
+    for name in held:
+        assert not os.stat(os.path.join(rootfs, name)).st_mode & 0o7022, f"{name}: setuid, or others may write"
+
+
+def test_penstock_serves_in_it_without_rights_and_with_nothing_to_write_to(world, contained):
+    world.origin.reset_hooks()
+    proxy = contained()
+    status = dict(line.split(":\t", 1) for line in open(f"/proc/{proxy.process.pid}/status") if ":\t" in line)
+    assert {status[f"Cap{s}"].strip() for s in ("Eff", "Prm", "Inh", "Amb")} == {"0" * 16}
+    assert os.readlink(f"/proc/{proxy.process.pid}/exe").endswith("/build/deploy/rootfs/usr/bin/penstock")
+    root = [line.split() for line in open(f"/proc/{proxy.process.pid}/mountinfo") if line.split()[4] == "/"]
+    assert root and all(m[5].split(",")[0] == "ro" for m in root), root
+    # The name comes of Amazon's resolver, the trust of the image's own file.
+    assert b"NoSuchKey" in fetch(proxy, "GET", f"/{ORIGIN}/lab-bucket/k").body
+
+
+def test_it_answers_within_50_ms_of_its_start_and_while_all_else_is_dead(world, contained, table):
+    for host in (world.corp_host, world.aws_host, world.origin_host, world.registry_host):
+        host.silence()
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        proxy = contained()
+        assert fetch(proxy, "GET", "/").status == 200
+        took.append((time.monotonic() - began) * 1000)
+        assert page(proxy, "/livez")[0] == 200
+    table[("deploy: start to first answer, unshare and mounts too", "least", "most")] = [
+        (f"{min(took):.0f} ms", f"{max(took):.0f} ms")]
+    assert min(took) <= 50 or is_sanitized()
+
+
+def test_its_small_libcurl_carries_calls_of_aws(world, rootfs, proxy):
+    """An option that this libcurl lacked would stop every call before it is sent."""
+    world.moto.requests.clear()
+    resolv_conf = world.resolv_conf(CORP, name="image-resolv.conf")
+    env = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "x",
+           "AWS_ENDPOINT_URL": f"https://{MOTO_NAME}", "PENSTOCK_DNS_AWS": "on"}
+    with world.penstock_host.enter():
+        done = deploy.run(*deploy.inside(rootfs, resolv_conf, world.ca.path), binary(), "fix", "dhcp", "--vpc", "vpc-0123",
+                          "--region", "us-west-2", env=env, timeout=15)
+    # What the lab's server says of keys that it does not know: request and answer went through TLS.
+    assert world.moto.requests and "unknown access key AKIATEST" in done.stdout, done
+
+
+def test_its_forwarder_answers_the_containers_of_a_pod_and_nobody_else(world, contained):
+    """The manifest's own environment; the network namespace is the pod's."""
+    pod = manifest("forwarder-sidecar.yaml")[0]["spec"]["template"]["spec"]
+    sidecar = pod["initContainers"][0]
+    env = {e["name"].removeprefix("PENSTOCK_"): e["value"] for e in sidecar["env"]}
+    assert env["DNS_SERVERS"] == "10.96.0.10"
+    world.penstock_host.run("sh", "-c", f"echo {pod['securityContext']['sysctls'][0]['value']} >"
+                            f"/proc/sys/{pod['securityContext']['sysctls'][0]['name'].replace('.', '/')}")
+    try:
+        contained(args=sidecar["args"], INTERNAL_REGISTRY_URL=None, LISTEN=None, port=53,
+                  **{**env, "DNS_SERVERS": CORP, "DNS_AWS": "on"})
+        dig = ("dig", "+tries=1", "+time=3", "+noall", "+answer", "+comments", ORIGIN)
+        assert "NOERROR" in world.penstock_host.run(*dig, f"@{pod['dnsConfig']['nameservers'][0]}")
+        assert "REFUSED" in world.client.run(*dig, f"@{world.penstock_host.ip}")
+    finally:
+        world.penstock_host.run("sh", "-c", "echo 1024 >/proc/sys/net/ipv4/ip_unprivileged_port_start")
+
+
+@pytest.mark.limit(60)
+def test_the_dockerfile_builds_from_what_it_copies(tmp_path):
+    """No Docker here: the files that its COPY lines bring are enough for Meson to configure and to check the layers."""
+    text = open(os.path.join(DEPLOY, "image", "Dockerfile")).read()
+    assert tool("hadolint", os.path.join(DEPLOY, "image", "Dockerfile")) == ""
+    ignored = open(os.path.join(DEPLOY, "image", "Dockerfile.dockerignore")).read().split()
+    for line in re.findall(r"^COPY (?!--)(.*)", text, re.M):
+        *sources, target = line.split()
+        for source in sources:
+            assert any(source == i[1:] or source.startswith(i[1:] + "/") for i in ignored[1:]), f"{source} is left out"
+            to = tmp_path / (os.path.basename(source) if target == "./" else target)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-r", os.path.join(ROOT, source), to], check=True)
+    made = deploy.run("meson", "setup", "build", cwd=tmp_path)
+    assert made.returncode == 0, made.stdout
+    made = deploy.run("ninja", "-C", "build", "layers.stamp", cwd=tmp_path)
+    assert made.returncode == 0, made.stdout
+
+
+# CloudFormation
+
+
+def tool(name, *args):
+    """What a tool of the tests' Python packages says; nothing where it is content."""
+    done = deploy.run(os.path.join(os.path.dirname(sys.executable), name), *args)
+    assert done.returncode == 0 or done.stdout, f"{name}: exit {done.returncode}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def account():
+    """Stacks in moto, in this process: stack(name, Parameter=value ...) -> what it has."""
+    import boto3
+    from moto import mock_aws
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "eu-west-1"}
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for key, value in keys.items():
+            patch.setenv(key, value)
+        yield Stacks(boto3)
+
+
+class Stacks:
+    def __init__(self, boto3):
+        self.client = boto3.client
+        ec2 = boto3.client("ec2")
+        self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnets = [ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"eu-west-1{zone}")
+                   for n, zone in enumerate("ab")]
+        self.subnets = ",".join(s["Subnet"]["SubnetId"] for s in subnets)
+        self.table = ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
+        self.certificate = boto3.client("acm").request_certificate(DomainName="s3.corp.test")["CertificateArn"]
+
+    def create(self, name, **parameters):
+        """Parameters that are not given keep the template's defaults."""
+        cfn = self.client("cloudformation")
+        given = {"VpcId": self.vpc, "SubnetIds": self.subnets, "LoadBalancerSubnetIds": self.subnets,
+                 "Image": "penstock:0.1.0", **parameters}
+        cfn.create_stack(StackName=name, TemplateBody=open(TEMPLATE).read(), Capabilities=["CAPABILITY_IAM"],
+                         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])
+        assert cfn.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+        return {r["LogicalResourceId"]: r["PhysicalResourceId"]
+                for r in cfn.describe_stack_resources(StackName=name)["StackResources"] if "LogicalResourceId" in r}
+
+    def container(self, resources, of="TaskDefinition"):
+        task = self.client("ecs").describe_task_definition(taskDefinition=resources[of])["taskDefinition"]
+        return task["containerDefinitions"][0]
+
+    def environment(self, resources):
+        # moto leaves a null where CloudFormation takes what is AWS::NoValue out of a list.
+        return {e["name"]: e["value"] for e in self.container(resources)["environment"] if e}
+
+
+def template():
+    """Properties of each resource as they are written; what a tag makes is left out."""
+    class Loader(yaml.SafeLoader):
+        pass
+    Loader.add_multi_constructor("!", lambda loader, tag, node: tag)
+    with open(TEMPLATE) as f:
+        return {name: r["Properties"] for name, r in yaml.load(f, Loader)["Resources"].items()}
+
+
+CUSTOM = {"CustomDnsServers": f"{CORP},{CORP2}", "RegistryNamespace": "stk"}
+
+
+def everything(account):
+    return {**CUSTOM, "CreateRegistryNamespace": "yes", "CreateVpcEndpoints": "yes", "RouteTableIds": account.table,
+            "AllowBuckets": "lab-bucket,data-*", "RegistryPort": "8080", "CertificateArn": account.certificate,
+            "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms"}
+
+
+@pytest.mark.limit(60)
+def test_cfn_lint_has_nothing_to_say():
+    assert tool("cfn-lint", "--include-checks", "I", "--", TEMPLATE) == ""
+
+
+def test_servers_are_in_the_environment_when_they_are_given_and_only_then(account):
+    plain = account.environment(account.create("plain"))
+    assert plain == {"INTERNAL_REGISTRY_URL": "http://registry.plain", "PENSTOCK_LISTEN": ":8080"}
+    custom = account.environment(account.create("custom", **CUSTOM))
+    assert custom == {"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_LISTEN": ":8080",
+                      "PENSTOCK_DNS_SERVERS": f"{CORP},{CORP2}"}
+
+
+def test_with_every_option_at_once(account):
+    resources = account.create("whole", **everything(account))
+    env = account.environment(resources)
+    assert env["INTERNAL_REGISTRY_URL"] == "http://registry.stk:8080" and env["PENSTOCK_ALLOW_BUCKETS"] == "lab-bucket,data-*"
+    assert {"S3Endpoint", "EcrApiEndpoint", "EcrDkrEndpoint", "LogsEndpoint"} <= set(resources)
+    container = account.container(resources)
+    assert container["readonlyRootFilesystem"] and container["user"] == "65532:65532"
+    assert container["linuxParameters"]["capabilities"]["drop"] == ["ALL"]
+    doctor = account.container(resources, "DoctorTaskDefinition")
+    assert doctor["command"] == ["doctor", "--region", "eu-west-1", "--vpc", account.vpc]
+    listener = account.client("elbv2").describe_listeners(ListenerArns=[resources["Listener"]])["Listeners"][0]
+    assert (listener["Protocol"], listener["Port"]) == ("HTTPS", 443)
+
+
+def test_times_of_the_template_go_with_penstocks_own():
+    made = template()
+    with open(os.path.join(ROOT, "src", "conf", "settings.def")) as f:
+        default = dict(re.findall(r'^SETTING\(\w+, "(\w+)", \w+, \w+, "([^"]*)"', f.read(), re.M))
+
+    def attribute(resource, key, of):
+        return int(next(a["Value"] for a in made[resource][of] if a["Key"] == key))
+    idle = attribute("LoadBalancer", "idle_timeout.timeout_seconds", "LoadBalancerAttributes")
+    leaving = attribute("TargetGroup", "deregistration_delay.timeout_seconds", "TargetGroupAttributes")
+    killed = made["TaskDefinition"]["ContainerDefinitions"][0]["StopTimeout"]
+    drain = int(default["PENSTOCK_DRAIN_TIMEOUT_MS"]) / 1000
+    assert idle < int(default["PENSTOCK_IDLE_TIMEOUT_MS"]) / 1000 and leaving <= drain < killed
+    unit = open(UNIT).read()
+    assert drain < int(re.search("^TimeoutStopSec=(.*)", unit, re.M)[1])
+    pod = manifest("deployment.yaml")[1]["spec"]["template"]["spec"]
+    assert drain < pod["terminationGracePeriodSeconds"]
+
+
+def test_the_doctors_role_may_read_what_it_judges_and_nothing_else(account):
+    resources = account.create("roles")
+    statements = template()["DoctorRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    allowed = [a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])]
+    assert sorted(allowed) == sorted(f"{service}:{name}" for service, names in READ.items() for name in names)
+    iam = account.client("iam")
+    assert len(iam.list_role_policies(RoleName=resources["DoctorRole"])["PolicyNames"]) == 1
+    assert iam.list_role_policies(RoleName=resources["TaskRole"])["PolicyNames"] == []
+    assert iam.list_attached_role_policies(RoleName=resources["TaskRole"])["AttachedPolicies"] == []
+
+
+@pytest.mark.parametrize("name, parameters, system", [("default", {"RegistryNamespace": "stk"}, [f"{CORP}:53"]),
+                                                      ("servers", CUSTOM, [f"{CORP}:53", f"{CORP2}:53"])])
+def test_the_environment_that_comes_out_starts_penstock_with_these_servers(world, account, contained, name, parameters, system):
+    env = account.environment(account.create(name, **parameters))
+    registry = env.pop("INTERNAL_REGISTRY_URL")
+    port = int(env.pop("PENSTOCK_LISTEN").removeprefix(":"))
+    # On Fargate a variable of ECS turns Amazon's resolver on by itself.
+    proxy = contained(port=port, INTERNAL_REGISTRY_URL=registry, **{k.removeprefix("PENSTOCK_"): v for k, v in env.items()})
+    routes = json.loads(page(proxy, "/dns/routes")[2])["routes"]
+    groups = {r["zone"]: [[s["address"] for s in g["servers"]] for g in r["groups"]] for r in routes}
+    assert groups["."] == [system]
+    assert groups["amazonaws.com"][0] == system and f"{AWS}:53" in groups["amazonaws.com"][1]
+    shown = cli.ask(proxy, "routes")
+    assert shown.code == 0 and all(server.removesuffix(":53") in shown.out for server in system)
+    assert b"NoSuchKey" in fetch(proxy, "GET", f"/{ORIGIN}/lab-bucket/k").body
+
+
+# Kubernetes
+
+
+def manifest(name):
+    with open(os.path.join(DEPLOY, "kubernetes", name)) as f:
+        return list(yaml.safe_load_all(f))
+
+
+def test_kubernetes_manifests_are_what_their_schemas_say():
+    import kubernetes_validate
+    listed = manifest("kustomization.yaml")[0]["resources"]
+    found = [os.path.basename(p) for p in glob.glob(os.path.join(DEPLOY, "kubernetes", "*.yaml"))]
+    assert sorted([*listed, "kustomization.yaml", "forwarder-sidecar.yaml"]) == sorted(found)
+    kinds = set()
+    for name in [*listed, "forwarder-sidecar.yaml"]:
+        for resource in manifest(name):
+            kinds.add(resource["kind"])
+            for version in ("1.29", kubernetes_validate.latest_version()):
+                kubernetes_validate.validate(resource, version, strict=True)
+    assert {"Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"} <= kinds
+    wrong = manifest("service.yaml")[0]
+    wrong["spec"]["port"] = 80
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, "1.29", strict=True)
+
+
+def test_kubernetes_manifests_agree_with_each_other():
+    deployment = manifest("deployment.yaml")[1]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"] == labels
+    assert manifest("service.yaml")[0]["spec"]["selector"] == labels
+    assert manifest("disruption-budget.yaml")[0]["spec"]["selector"]["matchLabels"] == labels
+    assert manifest("network-policy.yaml")[0]["spec"]["podSelector"]["matchLabels"] == labels
+    assert manifest("autoscaler.yaml")[0]["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    ports = {p["name"]: p["containerPort"] for p in container["ports"]}
+    env = {e["name"]: e["value"] for e in container["env"]}
+    assert (env["PENSTOCK_LISTEN"], env["PENSTOCK_ADMIN"]) == (f":{ports['http']}", f":{ports['admin']}")
+
+
+def test_penstock_starts_with_the_deployments_environment(contained):
+    container = manifest("deployment.yaml")[1]["spec"]["template"]["spec"]["containers"][0]
+    env = {e["name"].removeprefix("PENSTOCK_"): e["value"] for e in container["env"]}
+    env["ADMIN"] = ":19901"  # the usual port is taken on this host
+    proxy = contained(args=container["args"], port=8080, **env)
+    assert fetch(proxy, "GET", container["readinessProbe"]["httpGet"]["path"]).status == 200
+    assert page(proxy, "/metrics", port=19901)[0] == 200
+
+
+# systemd
+
+
+def test_the_unit_is_sound_and_its_exposure_low(tmp_path):
+    unit = tmp_path / "penstock.service"
+    unit.write_text(open(UNIT).read().replace("/usr/bin/penstock", "/bin/true"))
+    verified = deploy.run("systemd-analyze", "verify", "--man=no", str(unit))
+    assert verified.returncode == 0 and verified.stdout == "", verified.stdout
+    judged = deploy.run("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", UNIT)
+    assert judged.returncode == 0 and re.search(r"exposure level for penstock\.service: [0-9.]+ OK", judged.stdout), judged.stdout
