@@ -73,7 +73,7 @@ int cmd_config(int argc, char **argv)
     if (c == NULL)
         return EXIT_FAILED;
     if (!is_show && !check_authorities(c)) {
-        conf_free(c);
+        conf_unref(c);
         return EXIT_FAILED;
     }
     struct buf text;
@@ -82,6 +82,6 @@ int cmd_config(int argc, char **argv)
         conf_show(c, &text);
     else
         buf_append(&text, STR("ok\n"));
-    conf_free(c);
+    conf_unref(c);
     return print(&text);
 }

@@ -32,7 +32,7 @@ static int serve(struct demo *d)
         fwrite(errors.p, 1, errors.n, stderr);
     buf_done(&errors);
     int code = c != NULL ? server_run(c, &options) : EXIT_FAILED;
-    conf_free(c);
+    conf_unref(c);
     return code;
 }
 

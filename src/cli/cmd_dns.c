@@ -21,6 +21,6 @@ int cmd_dns(int argc, char **argv)
         code = server_run(c, NULL);
     else
         fputs("penstock dns: PENSTOCK_DNS_LISTEN is off, so there is nothing to do\n", stderr);
-    conf_free(c);
+    conf_unref(c);
     return code;
 }

@@ -281,6 +281,6 @@ int cmd_fix(int argc, char **argv)
     fact_book_init(&book);
     code = fix(&a, conf, &book);
     fact_book_done(&book);
-    conf_free(conf);
+    conf_unref(conf);
     return code;
 }

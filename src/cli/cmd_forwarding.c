@@ -89,7 +89,7 @@ static int take_settings(struct forwarding *f, const char *file, struct buf *pro
     struct str name =
         conf->registry.is_literal ? STR("") : forwarding_namespace_of(conf->registry.host);
     bool ok = name.n == 0 || forwarding_take_namespace(f, name, problem);
-    conf_free(conf);
+    conf_unref(conf);
     if (ok)
         return EXIT_OK;
     buf_append(problem, STR(" (the namespace of INTERNAL_REGISTRY_URL)"));

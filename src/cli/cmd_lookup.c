@@ -279,6 +279,6 @@ int cmd_lookup(int argc, char **argv)
     else if (show(&a, document, &admin, why) && is_answered(&a, document))
         code = EXIT_OK;
     json_decref(document);
-    conf_free(conf);
+    conf_unref(conf);
     return code;
 }

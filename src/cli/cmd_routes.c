@@ -65,6 +65,6 @@ int cmd_routes(int argc, char **argv)
     if (document == NULL)
         fputs("penstock routes: out of memory\n", stderr);
     json_decref(document);
-    conf_free(conf);
+    conf_unref(conf);
     return ok ? EXIT_OK : EXIT_FAILED;
 }

@@ -18,6 +18,6 @@ int cmd_serve(int argc, char **argv)
     if (c == NULL)
         return EXIT_FAILED;
     int code = server_run(c, NULL);
-    conf_free(c);
+    conf_unref(c);
     return code;
 }

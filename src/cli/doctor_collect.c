@@ -187,6 +187,6 @@ int doctor_collect(const struct doctor_args *a, struct fact_book *book)
     c.log = a->log != NULL ? log_report_new(LOG_MAX_GROUPS) : NULL;
     bool is_done = (a->log == NULL || c.log != NULL) && run(&c);
     log_report_free(c.log);
-    conf_free(conf);
+    conf_unref(conf);
     return is_done ? 0 : EXIT_SOFTWARE;
 }

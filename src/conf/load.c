@@ -242,7 +242,7 @@ struct conf *conf_load_text(char *const *env, const char *file, struct str yaml,
     decide_dns_aws(l.conf, env);
     if (!l.has_failed && !errors->failed)
         return l.conf;
-    conf_free(l.conf);
+    conf_unref(l.conf);
     return NULL;
 }
 
@@ -274,7 +274,7 @@ static struct conf *check_files(struct conf *c, struct load *l)
         return c;
     buf_printf(l->errors, "%s: %.*s: %s\n", conf_rows[CONF_CA_FILE].key, STR_ARG(c->ca_file),
                strerror(errno));
-    conf_free(c);
+    conf_unref(c);
     return NULL;
 }
 
@@ -290,12 +290,4 @@ struct conf *conf_load(char *const *env, const char *file, enum conf_use use, st
         c = check_files(conf_load_text(env, file, buf_str(&text), use, errors), &l);
     buf_done(&text);
     return c;
-}
-
-void conf_free(struct conf *c)
-{
-    if (c == NULL)
-        return;
-    arena_done(&c->arena);
-    free(c);
 }

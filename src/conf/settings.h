@@ -1,13 +1,16 @@
 #pragma once
 /*
- * The checked settings of a process: read once, never changed, shared by all workers. Environment
- * first, then the YAML file, then the default. Every setting is a row of conf/settings.def; parser,
+ * The checked settings of a process: never changed once read, shared by all workers. A reload reads
+ * others, and these live on while anybody holds them. Environment first, then the YAML file, then
+ * the default. Every setting is a row of conf/settings.def; parser,
  * `config show`, `config check`, help and docs/SETTINGS.md read the same row.
  */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fault.h"
 #include "codec/addr.h"
+
+#include <stdatomic.h>
 
 enum {
     CONF_MAX_LISTEN = 16,
@@ -90,7 +93,8 @@ struct conf_origin {
 };
 
 struct conf {
-    struct arena arena; /* owns all that is below */
+    atomic_uint n_more_refs; /* beyond the first */
+    struct arena arena;      /* owns all that is below */
     struct conf_registry registry;
     struct conf_addrs listen;
     struct conf_addrs admin;       /* empty: off */
@@ -140,7 +144,24 @@ struct conf *conf_load(char *const *env, const char *file, enum conf_use use, st
 /* The same with the file's text at hand. */
 struct conf *conf_load_text(char *const *env, const char *file, struct str yaml, enum conf_use use,
                             struct buf *errors);
-void conf_free(struct conf *c);
+/*
+ * Shared between threads. Who loaded it has the first reference. One that stands in its owner's
+ * memory (a copy whose lists are borrowed) is never freed, as long as its owner gives nothing back.
+ */
+const struct conf *conf_ref(const struct conf *c);
+void conf_unref(const struct conf *c); /* NULL is fine */
+
+/*
+ * For a reload: what cannot change while the process runs (PENSTOCK_WORKERS) is as in running from
+ * here on, whatever was read. False without memory. Before c is shared.
+ */
+bool conf_keep_at_start(struct conf *c, const struct conf *running);
+struct conf_changes {
+    bool is_changed[N_CONF_SETTINGS];    /* and holds from now on */
+    bool needs_restart[N_CONF_SETTINGS]; /* was changed, and was kept */
+};
+/* What c, as it was read and not yet given to conf_keep_at_start, says otherwise than running. */
+void conf_compare(const struct conf *c, const struct conf *running, struct conf_changes *out);
 
 const char *conf_key(enum conf_setting s); /* "PENSTOCK_LISTEN" */
 /* "environment", "penstock.yaml:3", "default" or "not set". */

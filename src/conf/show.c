@@ -67,5 +67,7 @@ void conf_help_markdown(struct buf *out)
             buf_printf(out, "- Default: `%s`\n", row->initial);
         else
             buf_append(out, STR("- Default: not set\n"));
+        if (row->is_at_start)
+            buf_append(out, STR("- A change needs a restart\n"));
     }
 }

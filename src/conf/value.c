@@ -6,12 +6,21 @@
 #include <stdio.h>
 
 const struct conf_row conf_rows[N_CONF_SETTINGS] = {
-#define SETTING(id, key, field, type, initial, least, most, help, more)                            \
-    [CONF_##                                                                                       \
-        id] = { key, offsetof(struct conf, field), CONF_TYPE_##type, initial, least, most, help,   \
-                more },
+#define ROW(id, key, field, type, initial, least, most, help, more, is_at_start)                   \
+    [CONF_##id] = { key,                                                                           \
+                    offsetof(struct conf, field),                                                  \
+                    CONF_TYPE_##type,                                                              \
+                    initial,                                                                       \
+                    least,                                                                         \
+                    most,                                                                          \
+                    help,                                                                          \
+                    more,                                                                          \
+                    is_at_start },
+#define SETTING(...) ROW(__VA_ARGS__, false)
+#define SETTING_AT_START(...) ROW(__VA_ARGS__, true)
 #include "conf/settings.def"
 #undef SETTING
+#undef ROW
 };
 
 enum conf_setting conf_find(struct str key)

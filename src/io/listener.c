@@ -33,14 +33,9 @@ static bool is_out_of_something(int e)
     return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM;
 }
 
-static void on_poll(uv_poll_t *h, int status, int events)
+static void accept_all(struct io_listener *l, int most)
 {
-    struct io_listener *l = h->data;
-    if (status < 0) {
-        pause_accepting(l);
-        return;
-    }
-    for (int i = 0; i < ACCEPTS_PER_TURN && l->fd >= 0; i++) {
+    for (int i = 0; i < most && l->fd >= 0; i++) {
         struct addr peer = { 0 };
         socklen_t n = sizeof peer;
         int fd = accept4(l->fd, &peer.sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -55,6 +50,16 @@ static void on_poll(uv_poll_t *h, int status, int events)
         addr_unmap(&peer);
         l->on_accept(l, fd, &peer);
     }
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    struct io_listener *l = h->data;
+    if (status < 0) {
+        pause_accepting(l);
+        return;
+    }
+    accept_all(l, ACCEPTS_PER_TURN);
 }
 
 /* A socket bound to `at`, or -1 with errno. */
@@ -109,12 +114,31 @@ static int bind_or_fault(const struct addr *at, bool reuse_port, struct addr *bo
     return fd;
 }
 
-static bool start(struct io_listener *l, struct fault *f)
+bool io_listener_bind(struct io_listener *l, const struct addr *at, bool reuse_port,
+                      struct fault *f)
 {
+    l->poll = NULL;
+    l->fd = bind_or_fault(at, reuse_port, &l->local, f);
+    l->is_bound = l->fd >= 0;
+    return l->is_bound;
+}
+
+bool io_listener_listen(struct io_listener *l, struct fault *f)
+{
+    if (listen(l->fd, BACKLOG) == 0)
+        return true;
+    set_listen_fault(f, &l->local, errno);
+    return false;
+}
+
+bool io_listener_start(struct io_listener *l, struct io_loop *loop, struct fault *f)
+{
+    l->loop = loop;
+    l->pause = (struct io_timer){ .on_fire = on_pause_over };
     l->poll = malloc(sizeof *l->poll);
     if (l->poll == NULL)
         return fault_set(f, FAULT_NO_MEMORY, "listen", NULL);
-    int e = uv_poll_init(&l->loop->uv, l->poll, l->fd);
+    int e = uv_poll_init(&loop->uv, l->poll, l->fd);
     if (e != 0) {
         free(l->poll);
         l->poll = NULL;
@@ -128,18 +152,10 @@ static bool start(struct io_listener *l, struct fault *f)
 bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct addr *at,
                       bool reuse_port, struct fault *f)
 {
-    l->loop = loop;
-    l->poll = NULL;
-    l->pause = (struct io_timer){ .on_fire = on_pause_over };
-    l->fd = bind_or_fault(at, reuse_port, &l->local, f);
-    if (l->fd < 0)
-        return false;
-    if (listen(l->fd, BACKLOG) != 0)
-        set_listen_fault(f, at, errno);
-    else if (start(l, f))
+    if (io_listener_bind(l, at, reuse_port, f) && io_listener_listen(l, f) &&
+        io_listener_start(l, loop, f))
         return true;
-    close(l->fd);
-    l->fd = -1;
+    io_listener_close(l);
     return false;
 }
 
@@ -155,11 +171,21 @@ bool io_listener_is_free(const struct addr *at, struct fault *f)
 
 void io_listener_close(struct io_listener *l)
 {
-    if (l->poll == NULL)
+    if (!l->is_bound)
         return;
-    io_timer_disarm(l->loop, &l->pause);
-    io_close_and_free(l->poll);
-    l->poll = NULL;
+    if (l->poll != NULL) {
+        io_timer_disarm(l->loop, &l->pause);
+        io_close_and_free(l->poll);
+        l->poll = NULL;
+    }
     close(l->fd);
     l->fd = -1;
+    l->is_bound = false;
+}
+
+void io_listener_retire(struct io_listener *l)
+{
+    if (l->poll != NULL)
+        accept_all(l, BACKLOG);
+    io_listener_close(l);
 }

@@ -18,6 +18,7 @@ struct io_listener {
     uv_poll_t *poll; /* outlives the listener until the loop has closed it */
     struct io_timer pause;
     int fd;
+    bool is_bound;
 };
 
 /*
@@ -27,6 +28,20 @@ struct io_listener {
 bool io_listener_open(struct io_listener *l, struct io_loop *loop, const struct addr *at,
                       bool reuse_port, struct fault *f);
 void io_listener_close(struct io_listener *l);
+
+/*
+ * The same in steps, for addresses that are to be had before anything else changes. The first two
+ * may run on any thread. bind: nobody can connect yet. listen: what connects waits, and nobody else
+ * can have the address. start: what waits is accepted. io_listener_close is right after each of
+ * them.
+ */
+bool io_listener_bind(struct io_listener *l, const struct addr *at, bool reuse_port,
+                      struct fault *f);
+bool io_listener_listen(struct io_listener *l, struct fault *f);
+bool io_listener_start(struct io_listener *l, struct io_loop *loop, struct fault *f);
+/* Takes what has connected already, and closes then: for an address that is given up while the
+ * process goes on. */
+void io_listener_retire(struct io_listener *l);
 
 /*
  * Whether nobody has the address, other processes' SO_REUSEPORT included. Binds without listening:

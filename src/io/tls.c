@@ -289,31 +289,49 @@ static struct io_tls *new_tls(const SSL_METHOD *method, bool is_client, struct f
     return t;
 }
 
-struct io_tls *io_tls_client_new(const char *ca_file, struct fault *f)
+X509_STORE *io_tls_authorities(const char *ca_file, struct fault *f)
+{
+    X509_STORE *store = X509_STORE_new();
+    if (store == NULL) {
+        fault_set(f, FAULT_NO_MEMORY, "TLS", NULL);
+        return NULL;
+    }
+    /* A host without authorities of its own is no fault: ca_file may have all that is needed. */
+    X509_STORE_set_default_paths(store);
+    ERR_clear_error();
+    if (ca_file == NULL || X509_STORE_load_file(store, ca_file) == 1)
+        return store;
+    errno = 0;
+    const char *why =
+        access(ca_file, R_OK) != 0 ? strerror(errno) : "no certificate in PEM form in it";
+    fault_set(f, FAULT_CONFIG, "CA file", "%s: %s", ca_file, why);
+    ERR_clear_error();
+    X509_STORE_free(store);
+    return NULL;
+}
+
+struct io_tls *io_tls_client_new_with(X509_STORE *authorities, struct fault *f)
 {
     struct io_tls *t = new_tls(TLS_client_method(), true, f);
     if (t == NULL)
         return NULL;
+    SSL_CTX_set1_cert_store(t->ctx, authorities);
     SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, on_verify);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(t->ctx, on_new_session);
-    /* A host without authorities of its own is no fault: ca_file may have all that is needed. */
-    SSL_CTX_set_default_verify_paths(t->ctx);
-    ERR_clear_error();
-    if (ca_file != NULL && SSL_CTX_load_verify_file(t->ctx, ca_file) != 1) {
-        errno = 0;
-        const char *why =
-            access(ca_file, R_OK) != 0 ? strerror(errno) : "no certificate in PEM form in it";
-        fault_set(f, FAULT_CONFIG, "CA file", "%s: %s", ca_file, why);
-        ERR_clear_error();
-        unref(t);
-        return NULL;
-    }
     if (SSL_CTX_set_alpn_protos(t->ctx, alpn_http1, sizeof alpn_http1 - 1) != 0) {
         fault_set(f, FAULT_NO_MEMORY, "TLS", NULL);
         unref(t);
         return NULL;
     }
+    return t;
+}
+
+struct io_tls *io_tls_client_new(const char *ca_file, struct fault *f)
+{
+    X509_STORE *authorities = io_tls_authorities(ca_file, f);
+    struct io_tls *t = authorities != NULL ? io_tls_client_new_with(authorities, f) : NULL;
+    X509_STORE_free(authorities);
     return t;
 }
 
@@ -452,6 +470,11 @@ no_memory:
     free_peer(p);
     fault_set(f, FAULT_NO_MEMORY, "handshake", NULL);
     return NULL;
+}
+
+bool io_tls_has(const struct io_tls *t, SSL *ssl)
+{
+    return ((struct tls_peer *)SSL_get_app_data(ssl))->tls == t;
 }
 
 void io_tls_close(SSL *ssl)

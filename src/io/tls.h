@@ -17,6 +17,13 @@ struct io_tls;
  * read or holds no certificate.
  */
 struct io_tls *io_tls_client_new(const char *ca_file, struct fault *f);
+/*
+ * The same in two steps, for several workers: the authorities are read once (16 ms and 1 MiB with
+ * those of a usual system) and then belong to all contexts that were made with them, on whatever
+ * thread. X509_STORE_free gives them back. What io_tls_trust adds, it adds for all.
+ */
+X509_STORE *io_tls_authorities(const char *ca_file, struct fault *f);
+struct io_tls *io_tls_client_new_with(X509_STORE *authorities, struct fault *f);
 /* For test servers, the demo and later the TLS listener: PEM files. */
 struct io_tls *io_tls_server_new(const char *cert_file, const char *key_file, struct fault *f);
 /* The same from objects in memory; both are borrowed and referenced. */
@@ -39,6 +46,8 @@ struct io_wire {
  */
 SSL *io_tls_open(struct io_tls *t, struct io_wire *w, struct str host, uint16_t port,
                  struct fault *f);
+/* Of this context, and not of one that was there before a reload. */
+bool io_tls_has(const struct io_tls *t, SSL *ssl);
 /* Frees it; its sessions stay resumable. NULL is fine. */
 void io_tls_close(SSL *ssl);
 /* What SSL's error queue and verify result mean, as TLS_UNTRUSTED, TLS_NAME or TLS_FAILED with

@@ -70,7 +70,7 @@ static void check_shown(const struct conf *c)
         MUST(str_eq(c->origins[s].text, again->origins[s].text));
     MUST(str_eq(c->registry.authority, again->registry.authority));
     MUST(c->dns_routes.n == again->dns_routes.n && c->allow_hosts.n == again->allow_hosts.n);
-    conf_free(again);
+    conf_unref(again);
     buf_done(&first);
     buf_done(&lines);
 }

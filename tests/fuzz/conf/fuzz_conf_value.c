@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_bounds(c);
         check_shown(c);
     }
-    conf_free(c);
+    conf_unref(c);
     free(entry);
     return 0;
 }

@@ -11,6 +11,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_bounds(c);
         check_shown(c);
     }
-    conf_free(c);
+    conf_unref(c);
     return 0;
 }

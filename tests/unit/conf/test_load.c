@@ -146,7 +146,7 @@ static void environment_then_file_then_default(void **state)
     assert_int_equal(c->origins[CONF_LISTEN].source, CONF_FROM_FILE);
     assert_int_equal(c->origins[CONF_LISTEN].line, 4);
     assert_int_equal(c->origins[CONF_MAX_BODY].source, CONF_FROM_DEFAULT);
-    conf_free(c);
+    conf_unref(c);
 }
 
 static void an_empty_file_sets_nothing(void **state)
@@ -155,8 +155,8 @@ static void an_empty_file_sets_nothing(void **state)
     char errors[4096];
     const char *env[] = { REGISTRY, NULL };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        conf_free(load(env, rows[i], errors));
-    conf_free(NULL);
+        conf_unref(load(env, rows[i], errors));
+    conf_unref(NULL);
 }
 
 static void variables_of_kubernetes_are_no_settings(void **state)
@@ -168,7 +168,7 @@ static void variables_of_kubernetes_are_no_settings(void **state)
                           "PENSTOCK_PORT=tcp://10.1.1.1:80",
                           "PENSTOCK_ADMIN_PORT_9901_TCP_ADDR=10.1.1.1",
                           NULL };
-    conf_free(load(env, NULL, errors));
+    conf_unref(load(env, NULL, errors));
     assert_string_equal(errors, "");
     const char *wrong[] = { REGISTRY, "PENSTOCK_PORT=80", NULL };
     assert_null(load(wrong, NULL, errors));
@@ -195,7 +195,7 @@ static void amazons_resolver_is_asked_where_ecs_runs_us(void **state)
         struct conf *c = load(rows[i].env, NULL, errors);
         assert_non_null(c);
         assert_int_equal(c->dns_aws_allowed, rows[i].want);
-        conf_free(c);
+        conf_unref(c);
     }
 }
 
@@ -269,7 +269,7 @@ static void a_file_is_read(void **state)
     assert_non_null(c);
     assert_int_equal(c->workers, 9);
     assert_string_equal(c->file.p, name);
-    conf_free(c);
+    conf_unref(c);
     buf_done(&errors);
 }
 

@@ -28,7 +28,7 @@ static void a_value_is_shown_with_its_origin(void **state)
     };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         assert_true(str_contains(buf_str(&out), str_from_c(want[i])));
-    conf_free(c);
+    conf_unref(c);
     buf_done(&out);
     buf_done(&errors);
 }
@@ -60,7 +60,7 @@ static void levels_are_those_of_the_log(void **state)
         struct conf *c = conf_load(env, NULL, CONF_FOR_SERVE, &errors);
         bool is_level = log_level_parse(str_from_c(names[i]), &parsed);
         assert_int_equal(c != NULL, is_level || names[i][0] == 0);
-        conf_free(c);
+        conf_unref(c);
         buf_done(&errors);
     }
 }

@@ -179,7 +179,7 @@ static void a_registry_url_is_taken_apart(void **state)
         assert_int_equal(r->port, rows[i].port);
         assert_string_equal(r->authority.p, rows[i].authority);
         assert_string_equal(r->path.p, rows[i].path);
-        conf_free(c);
+        conf_unref(c);
     }
 }
 
@@ -199,15 +199,15 @@ static void addresses_take_their_default_port(void **state)
     check_addrs(&c->admin, "127.0.0.1:9901");
     check_addrs(&c->dns_aws_servers, "169.254.169.253:53 [fd00:ec2::253]:53");
     check_addrs(&c->dns_servers, "");
-    conf_free(c);
+    conf_unref(c);
     c = load_good("PENSTOCK_DNS_SERVERS=10.0.0.2,10.0.0.3:5353,[fd00::2]:54,fd00::3,127.0.0.1");
     check_addrs(&c->dns_servers,
                 "10.0.0.2:53 10.0.0.3:5353 [fd00::2]:54 [fd00::3]:53 127.0.0.1:53");
-    conf_free(c);
+    conf_unref(c);
     c = load_good("PENSTOCK_ADMIN=off");
     check_addrs(&c->admin, "");
     check_addrs(&c->listen, "[::]:80");
-    conf_free(c);
+    conf_unref(c);
 }
 
 static void dns_routes_have_groups_in_order(void **state)
@@ -226,7 +226,7 @@ static void dns_routes_have_groups_in_order(void **state)
     check_addrs(&r[1].groups[0], "10.9.9.9:53");
     assert_string_equal(r[2].zone.p, "_x.svc.local");
     check_addrs(&r[2].groups[0], "127.0.0.1:5353");
-    conf_free(c);
+    conf_unref(c);
 }
 
 static void host_rules_have_port_and_scheme(void **state)
@@ -250,7 +250,7 @@ static void host_rules_have_port_and_scheme(void **state)
         assert_int_equal(c->allow_hosts.v[i].port, want[i].port);
         assert_int_equal(c->allow_hosts.v[i].scheme, want[i].scheme);
     }
-    conf_free(c);
+    conf_unref(c);
 }
 
 static void lists_of_texts_and_prefixes(void **state)
@@ -259,18 +259,18 @@ static void lists_of_texts_and_prefixes(void **state)
     assert_int_equal(c->allow_buckets.n, 3);
     assert_string_equal(c->allow_buckets.v[0].p, "data-*");
     assert_string_equal(c->allow_buckets.v[1].p, "Old_Bucket");
-    conf_free(c);
+    conf_unref(c);
     c = load_good("PENSTOCK_EXPOSE_HEADERS=x-amz-meta-a,X_B");
     assert_int_equal(c->expose_headers.n, 2);
     assert_string_equal(c->expose_headers.v[1].p, "X_B");
-    conf_free(c);
+    conf_unref(c);
     c = load_good("PENSTOCK_ALLOW_ADDRESSES=127.0.0.0/8,::1");
     struct addr inside;
     assert_true(addr_parse_ip(STR("127.9.9.9"), &inside));
     assert_int_equal(c->allow_addresses.n, 2);
     assert_true(cidr_has(&c->allow_addresses.v[0], &inside));
     assert_false(cidr_has(&c->allow_addresses.v[1], &inside));
-    conf_free(c);
+    conf_unref(c);
 }
 
 static void numbers_sizes_and_words(void **state)
@@ -289,17 +289,17 @@ static void numbers_sizes_and_words(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct conf *c = load_good(sizes[i].variable);
         assert_int_equal(c->max_body, sizes[i].want);
-        conf_free(c);
+        conf_unref(c);
     }
     struct conf *c = load_good("PENSTOCK_WORKERS=7");
     assert_int_equal(c->workers, 7);
-    conf_free(c);
+    conf_unref(c);
     c = load_good("PENSTOCK_ERROR_DETAIL=OFF");
     assert_false(c->error_detail);
-    conf_free(c);
+    conf_unref(c);
     c = load_good("PENSTOCK_LOG_LEVEL=debug");
     assert_true(str_eq(c->log_level, STR("debug")));
-    conf_free(c);
+    conf_unref(c);
 }
 
 static void defaults_are_those_of_the_contract(void **state)
@@ -323,7 +323,7 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_string_equal(c->resolv_conf.p, "/etc/resolv.conf");
     assert_string_equal(c->hosts_file.p, "/etc/hosts");
     assert_int_equal(c->ca_file.n, 0);
-    conf_free(c);
+    conf_unref(c);
 }
 
 int main(void)

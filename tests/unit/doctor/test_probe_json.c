@@ -142,7 +142,7 @@ static void what_the_environment_says_is_noted(void **state)
     assert_int_equal(s->legacy_names.n, 1);
     expect_text(s->legacy_names.v[0], "s3.amazonaws.com");
     fact_book_done(&book);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void names_are_made_of_region_buckets_and_registry(void **state)
@@ -205,7 +205,7 @@ static void names_are_made_of_region_buckets_and_registry(void **state)
         /* Without a region S3 is asked for, since DNS is judged by it, but not connected to. */
         assert_int_equal(names.n_targets == 0, rows[i].port == 0);
         fact_book_done(&book);
-        conf_free(conf);
+        conf_unref(conf);
     }
 }
 

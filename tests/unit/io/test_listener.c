@@ -206,6 +206,46 @@ static void test_workers_share_a_port(void **state)
     assert_true(io_listener_is_free(&at, &f));
 }
 
+/* A reload that fails leaves nothing behind, and one that succeeds refuses nobody. */
+static void test_in_steps(void **state)
+{
+    struct io_loop *l = *state;
+    struct door d = { .listener = { .owner = &d, .on_accept = on_accept } };
+    struct fault f = { 0 };
+    struct addr at;
+    assert_true(addr_parse(STR("127.0.0.1:0"), 0, &at));
+    assert_true(io_listener_bind(&d.listener, &at, false, &f));
+    at = d.listener.local;
+    assert_int_equal(dial("127.0.0.1", &at), -1);
+    io_listener_close(&d.listener);
+    assert_true(io_listener_is_free(&at, &f));
+    assert_true(io_listener_bind(&d.listener, &at, false, &f));
+    assert_true(io_listener_listen(&d.listener, &f));
+    int early = dial("127.0.0.1", &at);
+    assert_true(early >= 0);
+    assert_true(io_listener_start(&d.listener, l, &f));
+    turn(l);
+    assert_int_equal(d.n, 1);
+    close(early);
+    door_close(&d);
+}
+
+static void test_what_waits_is_taken_before_the_end(void **state)
+{
+    struct io_loop *l = *state;
+    struct door d;
+    int fds[100];
+    door_open(&d, l, "127.0.0.1:0");
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        assert_true((fds[i] = dial("127.0.0.1", &d.listener.local)) >= 0);
+    io_listener_retire(&d.listener);
+    assert_int_equal(d.n, 100);
+    assert_int_equal(dial("127.0.0.1", &d.listener.local), -1);
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        close(fds[i]);
+    door_close(&d);
+}
+
 static void test_without_descriptors_it_pauses(void **state)
 {
     struct io_loop *l = *state;
@@ -241,6 +281,8 @@ int main(void)
         T(test_closing_in_the_callback),
         T(test_an_address_in_use),
         T(test_workers_share_a_port),
+        T(test_in_steps),
+        T(test_what_waits_is_taken_before_the_end),
         T(test_without_descriptors_it_pauses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

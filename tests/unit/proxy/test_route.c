@@ -105,7 +105,7 @@ static void test_default_routes(void **state)
     };
     struct conf *conf = load((const char *[]){ NULL });
     CHECK(conf, rows);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void test_allowed_buckets(void **state)
@@ -130,7 +130,7 @@ static void test_allowed_buckets(void **state)
     };
     struct conf *conf = load((const char *[]){ "PENSTOCK_ALLOW_BUCKETS=data-*", NULL });
     CHECK(conf, rows);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void test_copy_source_is_no_way_around(void **state)
@@ -163,7 +163,7 @@ static void test_copy_source_is_no_way_around(void **state)
         if (f.kind != rows[i].fault)
             fail_msg("%s: %s", rows[i].source, fault_row(f.kind)->name);
     }
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void test_allowed_hosts(void **state)
@@ -187,7 +187,7 @@ static void test_allowed_hosts(void **state)
     route_public(conf, &head, &r, &f);
     assert_int_equal(r.origin.port, 9000);
     assert_int_equal(r.origin.scheme, CONF_HTTP);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void test_expectations(void **state)
@@ -216,7 +216,7 @@ static void test_expectations(void **state)
         if (f.kind != rows[i].fault)
             fail_msg("%s: %s", rows[i].rest, fault_row(f.kind)->name);
     }
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 /* What follows HOST in "https://HOST..." of a Location, and what would be asked for. */
@@ -309,13 +309,13 @@ static void test_redirects(void **state)
         if (rows[i].rest == NULL || rows[i].rest[0] == '/') /* else there is no bucket */
             check_location(conf, rows[i].says, rows[i].location, rows[i].fault, rows[i].host,
                            rows[i].rest);
-    conf_free(conf);
+    conf_unref(conf);
     conf = load((const char *[]){ NULL });
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].fault == FAULT_NONE && strstr(rows[i].location, ".test") == NULL)
             check_location(conf, rows[i].says, rows[i].location, rows[i].fault, rows[i].host,
                            rows[i].rest);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void test_where_a_redirect_dials(void **state)
@@ -342,7 +342,7 @@ static void test_where_a_redirect_dials(void **state)
         assert_int_equal(r.origin.scheme, rows[i].scheme);
         assert_int_equal(r.origin.policy, DNS_POLICY_S3);
     }
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 /* The access log shows a fault's detail. */
@@ -371,7 +371,7 @@ static void test_faults_hold_no_secrets(void **state)
             if (strstr(f[k].detail, "SECRET") != NULL)
                 fail_msg("%s: %s", targets[i], f[k].detail);
     }
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void test_admin_port(void **state)

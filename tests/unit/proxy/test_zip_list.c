@@ -122,7 +122,7 @@ static void every_row_in_any_chunks(void **state)
             }
             zip_list_done(&l);
         }
-        conf_free(conf);
+        conf_unref(conf);
     }
 }
 
@@ -150,7 +150,7 @@ static void no_query_is_shown(void **state)
             fail_msg("%s -> %s", lines[i], f.detail);
         zip_list_done(&l);
     }
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 /* However long and strange host and name are, the reason is still told. */
@@ -170,7 +170,7 @@ static void the_reason_has_room(void **state)
     assert_non_null(strstr(f.detail, "entry 1: \"\\xc3\\xb6"));
     assert_non_null(strstr(f.detail, "the host is no S3 endpoint that this proxy serves: hhhhh"));
     zip_list_done(&l);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 static void the_largest_list(void **state)
@@ -197,7 +197,7 @@ static void the_largest_list(void **state)
             zip_list_done(&l);
         }
     }
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 /* It is refused when it is too long, not when it ends or memory is full. */
@@ -216,7 +216,7 @@ static void a_line_that_never_ends(void **state)
     assert_string_equal(f.detail, "entry 1: the line is too long");
     assert_in_range(fed, ZIP_LINE_BYTES - sizeof text, ZIP_LINE_BYTES + sizeof text);
     zip_list_done(&l);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 /* They are passed over each time that the entry behind them is read, so there is an end to them. */
@@ -242,7 +242,7 @@ static void blank_lines_in_a_row(void **state)
             zip_list_done(&l);
             buf_done(&text);
         }
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 /* Beside the text of 100,000 entries, at most a tenth of it. */
@@ -266,7 +266,7 @@ static void memory_is_that_of_the_text(void **state)
     assert_true(l.layout.text.p == l.text.p && l.layout.text.n == l.text.n);
     zip_list_done(&l);
     assert_null(l.text.p);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 /* One that is freed in the middle, refused or not, leaves nothing: the sanitizer sees it. */
@@ -283,7 +283,7 @@ static void any_end(void **state)
     zip_list_init(&l, conf);
     assert_false(feed(&l, STR("- 5 " AT " a\n- 5 "), 4, &f));
     zip_list_done(&l);
-    conf_free(conf);
+    conf_unref(conf);
 }
 
 int main(void)

@@ -90,7 +90,7 @@ static void end(struct rig *r)
     atomic_store(&r->is_ending, true);
     pthread_join(r->server, NULL);
     close(r->fd);
-    conf_free(r->conf);
+    conf_unref(r->conf);
 }
 
 static bool wait_for_run(struct rig *r, struct self_check_state *state)

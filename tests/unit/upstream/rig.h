@@ -452,7 +452,7 @@ static inline void rig_free(struct rig *r)
     io_tls_free(r->server);
     io_loop_done(&r->loop);
     pki_done(&r->ca);
-    conf_free(r->conf);
+    conf_unref(r->conf);
     unlink(r->hosts);
     free(r);
 }
