@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 
+#include "aws/service.h"
 #include "doctor/dhcp_fix.h"
 #include "doctor/gather.h"
 #include "io/loop.h"
@@ -89,6 +90,8 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
     }
     if (a->vpc == NULL)
         return cli_usage_error("fix", "the VPC is not named: --vpc", NULL);
+    if (a->region != NULL && !aws_region_is_valid(str_from_c(a->region)))
+        return cli_usage_error("fix", "this is no region's name:", a->region);
     if (a->replaces && !a->applies)
         return cli_usage_error("fix", "--replace-tasks goes with --apply", NULL);
     return EXIT_OK;

@@ -1,5 +1,6 @@
 #include "cli/doctor_args.h"
 
+#include "aws/service.h"
 #include "cli/cli.h"
 
 static bool wrong(const char *problem, const char *argument)
@@ -28,6 +29,15 @@ static bool set_fail_on(struct doctor_args *a, const char *value)
     if (strcmp(value, "error") != 0 && strcmp(value, "warning") != 0)
         return wrong("--fail-on takes error or warning, not", value);
     a->fail_on = value[0] == 'e' ? FINDING_ERROR : FINDING_WARNING;
+    return true;
+}
+
+/* Checks of another region's names, or of none, would pass for those that were meant. */
+static bool set_region(struct doctor_args *a, const char *value)
+{
+    if (!aws_region_is_valid(str_from_c(value)))
+        return wrong("this is no region's name:", value);
+    a->region = value;
     return true;
 }
 
@@ -67,7 +77,7 @@ static const struct {
     size_t field; /* a const char * in the struct; unless set is there */
     bool (*set)(struct doctor_args *a, const char *value);
 } valued[] = {
-    { "--region", offsetof(struct doctor_args, region), NULL },
+    { "--region", 0, set_region },
     { "--bucket", 0, add_bucket },
     { "--registry", offsetof(struct doctor_args, registry), NULL },
     { "--log", offsetof(struct doctor_args, log), NULL },

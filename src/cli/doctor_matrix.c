@@ -292,6 +292,19 @@ static void put_legend(const struct matrix *m, struct output *o)
     }
 }
 
+/* "2 more servers: -o json" */
+static void put_left_out(struct output *o, size_t names, size_t servers)
+{
+    char text[96] = "", *end = text;
+    if (names > 0)
+        end += snprintf(end, 40, "%zu more name%s", names, names > 1 ? "s" : "");
+    if (servers > 0)
+        snprintf(end, 48, "%s%zu more server%s", names > 0 ? " and " : "", servers,
+                 servers > 1 ? "s" : "");
+    if (text[0] != 0)
+        output_line(o, STYLE_DIM, "  %s: -o json", text);
+}
+
 void doctor_matrix(const struct fact_facts *f, struct output *o)
 {
     struct matrix m = { .f = f };
@@ -311,9 +324,7 @@ void doctor_matrix(const struct fact_facts *f, struct output *o)
         if (m.same_as[k].n > 0)
             output_line(o, STYLE_DIM, "  %.*s answers as %.*s does",
                         STR_ARG(f->servers.v[k].address), STR_ARG(m.same_as[k]));
-    if (f->names.n > m.n_names || f->servers.n > m.n_servers)
-        output_line(o, STYLE_DIM, "  %zu more names and %zu more servers: -o json",
-                    f->names.n - m.n_names, f->servers.n - m.n_servers);
+    put_left_out(o, f->names.n - m.n_names, f->servers.n - m.n_servers);
     put_legend(&m, o);
     free(m.cells);
 }

@@ -231,6 +231,14 @@ static unsigned put_reasons(struct output *o, const struct diagnosis *d, enum ch
     return n;
 }
 
+static bool lacks_permission(const struct diagnosis *d)
+{
+    for (unsigned i = 0; i < N_FINDING_CODES; i++)
+        if (d->results[i].state == CHECK_UNKNOWN && d->results[i].actions.n > 0)
+            return true;
+    return false;
+}
+
 /* What was asked for and could not be judged; all reasons where nothing was. */
 static void put_gaps(struct output *o, const struct diagnosis *d)
 {
@@ -239,7 +247,8 @@ static void put_gaps(struct output *o, const struct diagnosis *d)
         output_text(o, STYLE_WARN, STR("? could not be checked:"));
         put(o, "\n");
         put_reasons(o, d, CHECK_UNKNOWN);
-        put(o, "    penstock explain PS6001: the permissions that it takes\n");
+        if (lacks_permission(d))
+            put(o, "    penstock explain PS6001: the permissions that it takes\n");
     }
     if (report_has_judged(d))
         return;

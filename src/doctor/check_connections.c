@@ -3,6 +3,7 @@
 #include "doctor/live_view.h"
 #include "doctor/shell_word.h"
 
+#include "aws/service.h"
 #include "codec/s3_host.h"
 
 enum { MOST_SKEW_S = 300 };
@@ -350,6 +351,28 @@ static void judge_clock(struct diagnosis *d)
     }
 }
 
+/* Names of S3 were asked for, yet of no region that could be connected to: an S3 that nobody tried
+ * is not well. */
+static bool lacks_region(const struct fact_facts *f)
+{
+    for (size_t i = 0; live_is_inside(f) && i < f->names.n; i++)
+        if (view_is(f->names.v[i].purpose, "s3"))
+            return !aws_region_is_valid(f->surroundings.region);
+    return false;
+}
+
+static void say_no_region(struct diagnosis *d)
+{
+    struct str region = d->facts->surroundings.region;
+    if (region.n > 0)
+        check_unknown(d, PS3005, "S3 was not connected to: %.*s is no region's name (--region R)",
+                      STR_ARG(region));
+    else
+        check_unknown(d, PS3005,
+                      "S3 was not connected to, as its region is not known: --region R, or "
+                      "AWS_REGION");
+}
+
 void check_connections(struct diagnosis *d)
 {
     static const enum finding_code codes[] = { PS3005, PS3006, PS3007, PS3008,
@@ -359,6 +382,8 @@ void check_connections(struct diagnosis *d)
         judge_ends(d);
         judge_certificates(d);
         judge_answers(d);
+    } else if (lacks_region(d->facts)) {
+        say_no_region(d);
     }
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         if (was_dialled)

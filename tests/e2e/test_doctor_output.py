@@ -291,7 +291,7 @@ def test_files_that_cannot_be_read(tmp_path):
 @pytest.mark.parametrize("args", [
     ["-o", "yaml"], ["-o"], ["--fail-on", "information"], ["--bucket", "a/b"], ["--bucket", "x"], ["--dns", "corp.test"],
     ["--probe", "--no-probe"], ["--facts", "-", "--vpc", "vpc-1"], ["--facts", "-", "--log", "x"], ["--facts", "-", "--probe"],
-    ["--facts", "-", "--facts-out", "x"], ["--task", "1234"], ["--region="], ["words"]])
+    ["--facts", "-", "--facts-out", "x"], ["--task", "1234"], ["--region="], ["--region", "eu-west1"], ["words"]])
 def test_wrong_arguments(args):
     code, out, err = doctor(*args, stdin=b"")
     assert (code, out) == (64, b"") and err.startswith("penstock doctor: ") and "usage: " in err

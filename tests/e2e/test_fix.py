@@ -300,7 +300,8 @@ def test_throttled_it_comes_again(fixable):
 
 
 @pytest.mark.parametrize("args", [(), ("dns",), ("dhcp",), ("dhcp", "--vpc"), ("dhcp", "--vpc", "v", "--replace-tasks"),
-                                  ("dhcp", "--vpc", "v", "--aply"), ("dhcp", "--vpc", "v", "--zone=")])
+                                  ("dhcp", "--vpc", "v", "--aply"), ("dhcp", "--vpc", "v", "--zone="),
+                                  ("dhcp", "--vpc", "v", "--region", "eu-west1")])
 def test_usage(vpc_lab, args):
     ran = cli.run(vpc_lab.task, vpc_lab.environment(), "fix", *args)
     assert ran.code == 64 and ran.out == "" and "usage" in ran.err.lower(), ran

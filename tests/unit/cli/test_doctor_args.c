@@ -40,13 +40,14 @@ static void test_all_of_them(void **state)
 {
     struct doctor_args a;
     (void)state;
-    assert_true(take("--region r --bucket one --bucket=two --registry http://registry.stk --log - "
-                     "--vpc vpc-1 --cluster c --task=t --profile p --endpoint-url=http://127.0.0.1 "
-                     "--dns 10.0.0.2 --dns=[fd00::1]:5353 -o sarif --fail-on warning "
-                     "--facts-out f --config g --probe",
-                     &a));
+    assert_true(
+        take("--region eu-west-1 --bucket one --bucket=two --registry http://registry.stk --log - "
+             "--vpc vpc-1 --cluster c --task=t --profile p --endpoint-url=http://127.0.0.1 "
+             "--dns 10.0.0.2 --dns=[fd00::1]:5353 -o sarif --fail-on warning "
+             "--facts-out f --config g --probe",
+             &a));
     assert_string_equal(said, "");
-    assert_string_equal(a.region, "r");
+    assert_string_equal(a.region, "eu-west-1");
     assert_int_equal(a.n_buckets, 2);
     assert_true(str_eq(a.buckets[0], STR("one")) && str_eq(a.buckets[1], STR("two")));
     assert_string_equal(a.registry, "http://registry.stk");
@@ -89,6 +90,7 @@ static void test_wrong(void **state)
         { "--regions r", "doctor: unexpected --regions" },
         { "--region", "doctor: no value behind --region" },
         { "--region=", "doctor: no value behind --region" },
+        { "--region eu-west1", "doctor: this is no region's name: eu-west1" },
         { "-o", "doctor: no value behind -o" },
         { "-o xml", "doctor: the format is text, short, json, sarif or junit, not xml" },
         { "--fail-on info", "doctor: --fail-on takes error or warning, not info" },

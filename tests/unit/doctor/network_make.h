@@ -36,6 +36,7 @@ static inline void build_network(struct fact_book *b, const char *servers)
     char address[64];
     s->on_ecs = s->inside = s->link_local_allowed = FACT_YES;
     s->has_ipv6 = FACT_NO;
+    s->region = make_text(b, "eu-west-1");
     b->facts.resolv_conf.path = make_text(b, "/etc/resolv.conf");
     make_dns_name(b, S3, "s3");
     make_dns_name(b, REGISTRY, "registry");

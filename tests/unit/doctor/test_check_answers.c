@@ -498,7 +498,7 @@ static void test_titles(void **state)
           first_is_amazon,
           PS1001,
           "Amazon's DNS server, your first, cannot resolve AWS names",
-          "list-firewall-rule-group-associations --vpc-id VPC" },
+          "list-firewall-rule-group-associations --region eu-west-1 --vpc-id VPC" },
         { SERVER,
           { "timeout", "timeout", 0, 0, PRIVATE, REG },
           NULL,

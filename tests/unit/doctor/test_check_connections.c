@@ -19,6 +19,17 @@ static void not_dialled(struct fact_book *b)
     reach(b, "denied");
 }
 
+static void without_region(struct fact_book *b)
+{
+    make_dns_name(b, "s3.us-east-1.amazonaws.com", "s3");
+}
+
+static void with_a_typo(struct fact_book *b)
+{
+    without_region(b);
+    b->facts.surroundings.region = make_text(b, "eu-west1");
+}
+
 static void times_out(struct fact_book *b)
 {
     reach(b, "timeout");
@@ -316,6 +327,9 @@ static void one_of_two_of_the_hosts_file(struct fact_book *b)
 static const struct check_row rows[] = {
     { "all is well", healthy, PS3005, CHECK_PASS, NULL, NULL },
     { "never dialled", not_dialled, PS3005, CHECK_SKIPPED, NULL, NULL },
+    { "no region, so never dialled", without_region, PS3005, CHECK_UNKNOWN, "--region R", NULL },
+    { "no region's name", with_a_typo, PS3005, CHECK_UNKNOWN, "eu-west1 is no region's name",
+      NULL },
     { "a timeout", times_out, PS3005, CHECK_FAIL, "52.218.1.1:443: timeout in 3000 ms (2 tries)",
       "gateway endpoint" },
     { "a timeout at an endpoint", times_out_in_private, PS3005, CHECK_FAIL, "10.0.1.77",
