@@ -1,7 +1,7 @@
 #pragma once
 /*
- * The subcommands: one row each in main.c, one file each. argv[0] is the subcommand's name; the
- * result is the exit code.
+ * The subcommands: one row each in cli/commands.def, one file each. argv[0] is the subcommand's
+ * name; the result is the exit code.
  */
 #include "conf/settings.h"
 
@@ -9,14 +9,6 @@ enum {
     EXIT_OK = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE_ERROR = 64, /* EX_USAGE of sysexits.h */
-};
-
-struct cli_command {
-    const char *name;
-    const char *arguments; /* behind the name, for the usage line */
-    const char *help;      /* one line */
-    const char *options;   /* what --help adds, lines; NULL for nothing */
-    int (*run)(int argc, char **argv);
 };
 
 int cmd_config(int argc, char **argv);

@@ -1,30 +1,10 @@
+#include "cli/arguments.h"
 #include "cli/cli.h"
 
 #include "conf/settings.h"
 #include "io/tls.h"
 
 #include <stdio.h>
-
-struct arguments {
-    const char *action, *file;
-    bool wants_markdown;
-};
-
-/* 0, or the exit code. */
-static int parse(int argc, char **argv, struct arguments *a)
-{
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--markdown") == 0)
-            a->wants_markdown = true;
-        else if (argv[i][0] != '-' && a->action == NULL)
-            a->action = argv[i];
-        else if (!cli_take_config(argc, argv, &i, &a->file))
-            return cli_usage_error("config", cli_problem(argv[i]), argv[i]);
-    }
-    if (a->action == NULL)
-        return cli_usage_error("config", "what is wanted?", NULL);
-    return EXIT_OK;
-}
 
 /* stdout may be a full disk or a closed pipe. */
 static int print(struct buf *text)
@@ -60,16 +40,16 @@ static bool check_authorities(const struct conf *c)
 
 int cmd_config(int argc, char **argv)
 {
-    struct arguments a = { 0 };
-    int wrong = parse(argc, argv, &a);
-    if (wrong || a.action == NULL)
-        return wrong;
-    bool is_show = strcmp(a.action, "show") == 0;
-    if (strcmp(a.action, "help") == 0)
-        return print_help(a.wants_markdown);
-    if (!is_show && strcmp(a.action, "check") != 0)
-        return cli_usage_error("config", "no such action:", a.action);
-    struct conf *c = cli_load_conf(a.file, CONF_FOR_SERVE);
+    struct arguments a;
+    if (!arguments_read(CLI_CONFIG, argc, argv, &a))
+        return EXIT_USAGE_ERROR;
+    const char *action = a.operands[0];
+    bool is_show = strcmp(action, "show") == 0;
+    if (strcmp(action, "help") == 0)
+        return print_help(arguments_get(&a, "--markdown") != NULL);
+    if (!is_show && strcmp(action, "check") != 0)
+        return cli_usage_error("config", "no such action:", action);
+    struct conf *c = cli_load_conf(arguments_get(&a, "--config"), CONF_FOR_SERVE);
     if (c == NULL)
         return EXIT_FAILED;
     if (!is_show && !check_authorities(c)) {

@@ -1,3 +1,4 @@
+#include "cli/arguments.h"
 #include "cli/cli.h"
 
 #include "conf/settings.h"
@@ -36,30 +37,16 @@ static int serve(struct demo *d)
     return code;
 }
 
-/* "--name VALUE" or "--name=VALUE" at argv[*at]. */
-static bool take(int argc, char **argv, int *at, struct str name, const char **value)
-{
-    struct str argument = str_from_c(argv[*at]);
-    if (str_eq(argument, name) && *at + 1 < argc) {
-        *value = argv[++*at];
-        return true;
-    }
-    if (!str_starts(argument, name) || !str_starts(str_from(argument, name.n), STR("=")))
-        return false;
-    *value = argv[*at] + name.n + 1;
-    return true;
-}
-
 int cmd_demo(int argc, char **argv)
 {
     struct demo_options options = { 0 };
     struct addr at;
-    const char *listen = NULL;
+    struct arguments a;
     struct fault f = { .kind = FAULT_NONE };
-    for (int i = 1; i < argc; i++)
-        if (!take(argc, argv, &i, STR("--dir"), &options.dir) &&
-            !take(argc, argv, &i, STR("--listen"), &listen))
-            return cli_usage_error("demo", "unexpected", argv[i]);
+    if (!arguments_read(CLI_DEMO, argc, argv, &a))
+        return EXIT_USAGE_ERROR;
+    const char *listen = arguments_get(&a, "--listen");
+    options.dir = arguments_get(&a, "--dir");
     if (listen != NULL && !addr_parse(str_from_c(listen), DEMO_PORT, &at))
         return cli_usage_error("demo", "no address:", listen);
     if (listen != NULL)

@@ -1,4 +1,5 @@
 #include "cli/admin_client.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/lookup_text.h"
 #include "cli/own_lookup.h"
@@ -12,7 +13,7 @@
 
 enum { ANSWER_BYTES = 64 * 1024 * 1024 };
 
-struct arguments {
+struct asked {
     const char *name, *type, *server, *file;
     bool by_tcp, skips_cache, compares, wants_json;
     /* read */
@@ -22,39 +23,8 @@ struct arguments {
     struct addr server_addr;
 };
 
-static bool take_flag(struct arguments *a, const char *argument)
-{
-    const struct {
-        const char *name;
-        bool *flag;
-    } flags[] = { { "--tcp", &a->by_tcp },
-                  { "--no-cache", &a->skips_cache },
-                  { "--compare", &a->compares },
-                  { "--json", &a->wants_json } };
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (strcmp(argument, flags[i].name) == 0)
-            return *flags[i].flag = true;
-    return false;
-}
-
-/* "--server ADDR" or "--server=ADDR"; 1: taken, 0: something else, -1: ADDR is missing. */
-static int take_server(struct arguments *a, int argc, char **argv, int *at)
-{
-    struct str argument = str_from_c(argv[*at]), name = STR("--server");
-    if (str_starts(argument, STR("--server="))) {
-        a->server = argv[*at] + name.n + 1;
-        return 1;
-    }
-    if (!str_eq(argument, name))
-        return 0;
-    if (*at + 1 == argc)
-        return -1;
-    a->server = argv[++*at];
-    return 1;
-}
-
 /* Without a type: addresses of a name, the name of an address. */
-static int read_question(struct arguments *a)
+static int read_question(struct asked *a)
 {
     struct addr address;
     bool is_address = addr_parse_ip(str_from_c(a->name), &address);
@@ -76,29 +46,19 @@ static int read_question(struct arguments *a)
     return EXIT_OK;
 }
 
-static int parse(int argc, char **argv, struct arguments *a)
+static int parse(int argc, char **argv, struct asked *a)
 {
-    bool has_options = true; /* until "--" */
-    for (int i = 1; i < argc; i++) {
-        if (has_options && strcmp(argv[i], "--") == 0) {
-            has_options = false;
-            continue;
-        }
-        int taken = has_options ? take_server(a, argc, argv, &i) : 0;
-        if (taken < 0)
-            return cli_usage_error("lookup", "no ADDR behind", argv[i]);
-        if (taken > 0 ||
-            (has_options && (take_flag(a, argv[i]) || cli_take_config(argc, argv, &i, &a->file))))
-            continue;
-        if (has_options && argv[i][0] == '-')
-            return cli_usage_error("lookup", cli_problem(argv[i]), argv[i]);
-        const char **word = a->name == NULL ? &a->name : &a->type;
-        if (*word != NULL)
-            return cli_usage_error("lookup", "unexpected", argv[i]);
-        *word = argv[i];
-    }
-    if (a->name == NULL)
-        return cli_usage_error("lookup", "which NAME?", NULL);
+    struct arguments given;
+    if (!arguments_read(CLI_LOOKUP, argc, argv, &given))
+        return EXIT_USAGE_ERROR;
+    a->name = given.operands[0];
+    a->type = given.operands[1];
+    a->server = arguments_get(&given, "--server");
+    a->file = arguments_get(&given, "--config");
+    a->by_tcp = arguments_get(&given, "--tcp") != NULL;
+    a->skips_cache = arguments_get(&given, "--no-cache") != NULL;
+    a->compares = arguments_get(&given, "--compare") != NULL;
+    a->wants_json = arguments_get(&given, "--json") != NULL;
     if (a->server != NULL && !addr_parse(str_from_c(a->server), 53, &a->server_addr))
         return cli_usage_error("lookup", "no address:", a->server);
     if (a->server != NULL && a->compares)
@@ -106,7 +66,7 @@ static int parse(int argc, char **argv, struct arguments *a)
     return read_question(a);
 }
 
-static void set_report(const struct arguments *a, struct own_job *job)
+static void set_report(const struct asked *a, struct own_job *job)
 {
     job->report.name = a->qname;
     job->report.n_types = a->n_types;
@@ -115,7 +75,7 @@ static void set_report(const struct arguments *a, struct own_job *job)
 }
 
 /* "/dns/lookup?name=...": as it was understood here, so that both ask the same. */
-static void write_target(const struct arguments *a, struct buf *out)
+static void write_target(const struct asked *a, struct buf *out)
 {
     char text[DNS_NAME_TEXT_BYTES], type[16];
     buf_append(out, STR("/dns/lookup?name="));
@@ -128,7 +88,7 @@ static void write_target(const struct arguments *a, struct buf *out)
         buf_append(out, STR("&no-cache=1"));
 }
 
-static json_t *ask_process(const struct arguments *a, const struct conf *conf, struct addr *at,
+static json_t *ask_process(const struct asked *a, const struct conf *conf, struct addr *at,
                            const char **why)
 {
     struct buf target;
@@ -175,7 +135,7 @@ static void write_compared(const struct own_lookup *l, struct buf *out)
 }
 
 /* With an engine of this command's own. NULL: *f says why. */
-static json_t *ask_self(const struct arguments *a, const struct conf *conf, struct fault *f)
+static json_t *ask_self(const struct asked *a, const struct conf *conf, struct fault *f)
 {
     json_t *document = NULL;
     struct buf text;
@@ -204,7 +164,7 @@ static json_t *ask_self(const struct arguments *a, const struct conf *conf, stru
     return document;
 }
 
-static void tell_who(struct output *o, const struct arguments *a, const json_t *document,
+static void tell_who(struct output *o, const struct asked *a, const json_t *document,
                      const struct addr *admin, const char *why)
 {
     char text[ADDR_TEXT_BYTES];
@@ -227,7 +187,7 @@ static void tell_who(struct output *o, const struct arguments *a, const json_t *
                     has_admin ? addr_text(admin, text) : "", has_admin ? ": " : "", why);
 }
 
-static bool is_answered(const struct arguments *a, const json_t *document)
+static bool is_answered(const struct asked *a, const json_t *document)
 {
     const json_t *server;
     size_t i;
@@ -239,7 +199,7 @@ static bool is_answered(const struct arguments *a, const json_t *document)
     return false;
 }
 
-static bool show(const struct arguments *a, const json_t *document, const struct addr *admin,
+static bool show(const struct asked *a, const json_t *document, const struct addr *admin,
                  const char *why)
 {
     struct output o;
@@ -256,7 +216,7 @@ static bool show(const struct arguments *a, const json_t *document, const struct
 
 int cmd_lookup(int argc, char **argv)
 {
-    struct arguments a = { 0 };
+    struct asked a = { 0 };
     struct addr admin = { .sa.sa_family = AF_UNSPEC };
     const char *why = "not asked";
     struct fault f = { .kind = FAULT_NONE };

@@ -1,4 +1,5 @@
 #include "cli/admin_client.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/lookup_text.h"
 #include "cli/routes_text.h"
@@ -44,16 +45,12 @@ static bool show(const json_t *document, bool wants_json, const struct addr *adm
 
 int cmd_routes(int argc, char **argv)
 {
-    const char *file = NULL, *why;
-    bool wants_json = false;
+    struct arguments a;
+    const char *why;
     struct addr admin;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            wants_json = true;
-        else if (!cli_take_config(argc, argv, &i, &file))
-            return cli_usage_error("routes", cli_problem(argv[i]), argv[i]);
-    }
-    struct conf *conf = cli_load_conf(file, CONF_FOR_TOOL);
+    if (!arguments_read(CLI_ROUTES, argc, argv, &a))
+        return EXIT_USAGE_ERROR;
+    struct conf *conf = cli_load_conf(arguments_get(&a, "--config"), CONF_FOR_TOOL);
     if (conf == NULL)
         return EXIT_FAILED;
     json_t *document = admin_get(conf, STR("/dns/routes"), &admin, &why);
@@ -61,7 +58,7 @@ int cmd_routes(int argc, char **argv)
         why = NULL;
     else
         document = read_self(conf);
-    bool ok = document != NULL && show(document, wants_json, &admin, why);
+    bool ok = document != NULL && show(document, arguments_get(&a, "--json") != NULL, &admin, why);
     if (document == NULL)
         fputs("penstock routes: out of memory\n", stderr);
     json_decref(document);

@@ -12,7 +12,7 @@
 
 static char said[256];
 
-/* The program's own is in main.c. */
+/* In the place of cli/usage_error.c. */
 int cli_usage_error(const char *command, const char *problem, const char *argument)
 {
     snprintf(said, sizeof said, "%s: %s %s", command, problem, argument != NULL ? argument : "-");
