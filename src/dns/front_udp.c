@@ -4,6 +4,7 @@
  */
 #include "dns/front_impl.h"
 
+#include "io/bind.h"
 #include "obs/metrics.h"
 
 #include <errno.h>
@@ -197,7 +198,7 @@ static int bind_at(const struct addr *at, bool reuse_port)
         setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &(int){ IPV6_PMTUDISC_OMIT }, sizeof(int));
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ RECEIVE_BUFFER_BYTES }, sizeof(int));
     if ((reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
-        bind(fd, &at->sa, addr_len(at)) != 0) {
+        io_bind(fd, at) != 0) {
         int e = errno;
         close(fd);
         errno = e;

@@ -1,5 +1,7 @@
 #include "io/listener.h"
 
+#include "io/bind.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -73,7 +75,7 @@ static int bind_at(const struct addr *at, bool reuse_port)
     if (at->sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr))
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
     if ((reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
-        bind(fd, &at->sa, addr_len(at)) != 0) {
+        io_bind(fd, at) != 0) {
         int e = errno;
         close(fd);
         errno = e;
