@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/command_help.h"
+#include "cli/version.h"
 
 #include "conf/settings.h"
 
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
     if (cli_find(str_from_c(name), &id))
         return has_help(argc - 1, argv + 1) ? print_help(id) : run[id](argc - 1, argv + 1);
     if (strcmp(name, "--version") == 0) {
-        puts("penstock " PENSTOCK_VERSION);
+        version_print();
         return EXIT_OK;
     }
     if (strcmp(name, "help") == 0)
