@@ -6,9 +6,9 @@ import subprocess
 from lab.penstock import ROOT, binary
 
 IMAGE = os.path.join(ROOT, "deploy", "image")
-# A mount namespace with the file system read-only, then a user namespace in which the user is the image's and has no
-# rights. $0: the root, $1: what stands for resolv.conf, $2: what stands for the authorities, $3: the binary of the build.
-ENTER = """
+# A mount namespace with the file system read-only. $0: the root, $1: what stands for resolv.conf, $2: what stands for the
+# authorities, $3: the binary of the build.
+MOUNTS = """
 set -e
 root=$0
 mount --bind "$1" "$root/etc/resolv.conf"
@@ -16,7 +16,13 @@ mount --bind "$2" "$root/etc/ssl/certs/ca-certificates.crt"
 mount --rbind "$root" "$root"
 mount -o remount,bind,ro "$root"
 shift 3
-exec unshare --user --map-user=65532 --map-group=65532 --root="$root" --wd=/ -- /usr/bin/penstock "$@"
+"""
+# Then a user namespace in which the user is the image's; all capabilities are dropped, so that it cannot get any.
+ENTER = MOUNTS + """exec unshare --user --map-user=65532 --map-group=65532 --keep-caps -- capsh --chroot="$root" \\
+    --drop=all --caps= --shell=/usr/bin/penstock -- "$@"
+"""
+# Or this namespace's first user without root's rights: file capabilities count for its network.
+ENTER_CAPABLE = MOUNTS + """exec capsh --chroot="$root" --secbits=1 --inh= --shell=/usr/bin/penstock -- "$@"
 """
 
 
@@ -34,9 +40,9 @@ def make_rootfs():
     return root
 
 
-def inside(root, resolv_conf, authorities):
+def inside(root, resolv_conf, authorities, enter=ENTER):
     """For Penstock's wrap: what comes behind is the build's binary, which is left out, and its arguments."""
-    return ["unshare", "--mount", "sh", "-c", ENTER, root, resolv_conf, authorities]
+    return ["unshare", "--mount", "sh", "-c", enter, root, resolv_conf, authorities]
 
 
 def files(root):

@@ -52,9 +52,9 @@ def contained(world, start, rootfs):
     """contained(SETTING=value ...) -> penstock in the image's root file system, as Docker would run it: nothing is
     set that the image itself does not set, but where it listens and what the lab needs."""
     def begin(**settings):
-        servers = settings.pop("servers", (CORP,))
+        servers, enter = settings.pop("servers", (CORP,)), settings.pop("enter", deploy.ENTER)
         resolv_conf = world.resolv_conf(*servers, name="image-resolv.conf")
-        return start(wrap=deploy.inside(rootfs, resolv_conf, world.ca.path), RESOLV_CONF=None, HOSTS_FILE=None, CA_FILE=None,
+        return start(wrap=deploy.inside(rootfs, resolv_conf, world.ca.path, enter), RESOLV_CONF=None, HOSTS_FILE=None, CA_FILE=None,
                      **settings)
     return begin
 
@@ -78,12 +78,21 @@ def test_penstock_serves_in_it_without_rights_and_with_nothing_to_write_to(world
     world.origin.reset_hooks()
     proxy = contained()
     status = dict(line.split(":\t", 1) for line in open(f"/proc/{proxy.process.pid}/status") if ":\t" in line)
-    assert {status[f"Cap{s}"].strip() for s in ("Eff", "Prm", "Inh", "Amb")} == {"0" * 16}
+    assert {status[f"Cap{s}"].strip() for s in ("Eff", "Prm", "Inh", "Amb", "Bnd")} == {"0" * 16}
     assert os.readlink(f"/proc/{proxy.process.pid}/exe").endswith("/build/deploy/rootfs/usr/bin/penstock")
     root = [line.split() for line in open(f"/proc/{proxy.process.pid}/mountinfo") if line.split()[4] == "/"]
     assert root and all(m[5].split(",")[0] == "ro" for m in root), root
     # The name comes of Amazon's resolver, the trust of the image's own file.
     assert b"NoSuchKey" in fetch(proxy, "GET", f"/{ORIGIN}/lab-bucket/k").body
+
+
+def test_it_has_the_port_of_the_image_whose_place_it_takes(rootfs, contained):
+    """Below 1024, as a user whose one right is to ask for that right."""
+    assert deploy.run("getcap", "usr/bin/penstock", cwd=rootfs).stdout == "usr/bin/penstock cap_net_bind_service=p\n"
+    proxy = contained(port=84, enter=deploy.ENTER_CAPABLE)
+    status = dict(line.split(":\t", 1) for line in open(f"/proc/{proxy.process.pid}/status") if ":\t" in line)
+    assert {s: int(status[f"Cap{s}"], 16) for s in ("Eff", "Prm", "Amb")} == {"Eff": 0, "Prm": 1 << 10, "Amb": 0}
+    assert fetch(proxy, "GET", "/").status == 200
 
 
 def test_it_answers_within_50_ms_of_its_start_and_while_all_else_is_dead(world, contained, table):
@@ -96,8 +105,7 @@ def test_it_answers_within_50_ms_of_its_start_and_while_all_else_is_dead(world, 
         assert fetch(proxy, "GET", "/").status == 200
         took.append((time.monotonic() - began) * 1000)
         assert page(proxy, "/livez")[0] == 200
-    table[("deploy: start to first answer, unshare and mounts too", "least", "most")] = [
-        (f"{min(took):.0f} ms", f"{max(took):.0f} ms")]
+    table[("deploy: start to first answer, mounts and namespaces too", "ms")] = [(f"{ms:.1f}",) for ms in sorted(took)]
     assert min(took) <= 50 or is_sanitized()
 
 
