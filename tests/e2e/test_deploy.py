@@ -16,8 +16,9 @@ import cli
 import deploy
 from helpers import MOTO as MOTO_NAME, ORIGIN, fetch
 from lab.aws_account import READ
+from lab.dns import Scripted
 from lab.penstock import ROOT, binary, is_sanitized
-from lab.world import AWS, CORP, CORP2
+from lab.world import AWS, CORP, CORP2, CORP3, ORIGIN as ORIGIN_IP
 
 DEPLOY = os.path.join(ROOT, "deploy")
 TEMPLATE = os.path.join(DEPLOY, "cloudformation", "penstock.yaml")
@@ -212,13 +213,17 @@ class Stacks:
         return {e["name"]: e["value"] for e in self.container(resources)["environment"] if e}
 
 
-def template():
-    """Properties of each resource as they are written; what a tag makes is left out."""
+def written():
+    """The template as it is written; of what a tag makes, the tag."""
     class Loader(yaml.SafeLoader):
         pass
     Loader.add_multi_constructor("!", lambda loader, tag, node: tag)
     with open(TEMPLATE) as f:
-        return {name: r["Properties"] for name, r in yaml.load(f, Loader)["Resources"].items()}
+        return yaml.load(f, Loader)
+
+
+def template():
+    return {name: r["Properties"] for name, r in written()["Resources"].items()}
 
 
 CUSTOM = {"CustomDnsServers": f"{CORP},{CORP2}", "RegistryNamespace": "stk"}
@@ -265,10 +270,11 @@ def test_times_of_the_template_go_with_penstocks_own():
     def attribute(resource, key, of):
         return int(next(a["Value"] for a in made[resource][of] if a["Key"] == key))
     idle = attribute("LoadBalancer", "idle_timeout.timeout_seconds", "LoadBalancerAttributes")
-    leaving = attribute("TargetGroup", "deregistration_delay.timeout_seconds", "TargetGroupAttributes")
+    leaving = written()["Parameters"]["DrainSeconds"]["Default"]
     killed = made["TaskDefinition"]["ContainerDefinitions"][0]["StopTimeout"]
     drain = int(default["PENSTOCK_DRAIN_TIMEOUT_MS"]) / 1000
-    assert idle < int(default["PENSTOCK_IDLE_TIMEOUT_MS"]) / 1000 and leaving <= drain < killed
+    # ECS stops a task when the load balancer has let go of it; a task that is stopped otherwise drains by itself.
+    assert idle < int(default["PENSTOCK_IDLE_TIMEOUT_MS"]) / 1000 and drain < killed <= 120 and drain <= leaving
     unit = open(UNIT).read()
     assert drain < int(re.search("^TimeoutStopSec=(.*)", unit, re.M)[1])
     pod = manifest("deployment.yaml")[1]["spec"]["template"]["spec"]
@@ -301,6 +307,21 @@ def test_the_environment_that_comes_out_starts_penstock_with_these_servers(world
     shown = cli.ask(proxy, "routes")
     assert shown.code == 0 and all(server.removesuffix(":53") in shown.out for server in system)
     assert b"NoSuchKey" in fetch(proxy, "GET", f"/{ORIGIN}/lab-bucket/k").body
+
+
+def test_a_request_is_served_by_the_templates_servers_alone(world, account, contained):
+    """The task's resolv.conf names a server that denies AWS names, Amazon's is turned off: of the two that the template
+    names the first is silent, the second answers."""
+    env = account.environment(account.create("alone", CustomDnsServers=f"{CORP2},{CORP3}", RegistryNamespace="stk"))
+    world.scripted.behave, world.scripted2.behave = Scripted.silent, Scripted.addresses(ORIGIN_IP)
+    world.scripted.log.clear()
+    world.scripted2.log.clear()
+    proxy = contained(port=int(env.pop("PENSTOCK_LISTEN").removeprefix(":")), DNS_AWS="off",
+                      INTERNAL_REGISTRY_URL=env.pop("INTERNAL_REGISTRY_URL"),
+                      **{k.removeprefix("PENSTOCK_"): v for k, v in env.items()})
+    assert b"NoSuchKey" in fetch(proxy, "GET", f"/{ORIGIN}/lab-bucket/k").body
+    for server in (world.scripted, world.scripted2):
+        assert ORIGIN + "." in {name for _, _, name, _ in server.log}
 
 
 # Kubernetes
