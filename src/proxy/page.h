@@ -12,8 +12,9 @@ struct page {
     void (*on_done)(struct page *p);
     /* the maker's, to fill */
     uint16_t status;
-    struct str type; /* of the content; static text */
-    struct buf body; /* at most PAGE_BYTES; failed: the client gets a fault instead */
+    struct str type;    /* of the content; static text */
+    struct str headers; /* whole further lines of the response's head; static text; may be empty */
+    struct buf body;    /* at most PAGE_BYTES; failed: the client gets a fault instead */
     void *state;
 };
 

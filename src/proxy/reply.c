@@ -88,6 +88,8 @@ uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_byte
         buf_append(out, status == 405 ? STR("Allow: GET\r\n") : STR("Cache-Control: no-store\r\n"));
     else if (status == 405)
         buf_append(out, STR("Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS, PATCH\r\n"));
+    if (r->page != NULL)
+        buf_append(out, r->page->headers);
     if (status == 503)
         buf_append(out, STR("Retry-After: 1\r\n"));
     if (r->fault != NULL)

@@ -145,6 +145,7 @@ static enum tx_result start_page(struct tx *tx)
     const struct page_maker *m = tx->proxy->pages;
     tx->page.status = 200;
     tx->page.type = STR("text/plain");
+    tx->page.headers = STR("");
     buf_init(&tx->page.body, PAGE_BYTES);
     tx->is_paging = !m->start(m->arg, &tx->page, tx->route.path, tx->route.query);
     return tx_go(tx, TX_PAGE);

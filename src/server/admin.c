@@ -4,6 +4,7 @@
 #include "dns/routes_json.h"
 #include "obs/metrics.h"
 #include "server/admin_lookup.h"
+#include "server/admin_page.h"
 
 static bool start_metrics(struct admin *a, struct page *p, struct str query)
 {
@@ -45,12 +46,16 @@ static const struct row *find(struct str path)
 
 static bool has(void *arg, struct str path)
 {
-    return find(path) != NULL;
+    return find(path) != NULL || admin_page_has(path);
 }
 
 static bool start(void *arg, struct page *p, struct str path, struct str query)
 {
-    return find(path)->start(arg, p, query);
+    const struct row *row = find(path);
+    if (row != NULL)
+        return row->start(arg, p, query);
+    admin_page_write(p, path);
+    return true;
 }
 
 /* Only a lookup is ever under way. */

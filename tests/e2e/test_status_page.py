@@ -1,0 +1,245 @@
+"""The admin port's page for people, in Chromium: made-up states for what it draws, real ones for what it notices."""
+
+import json
+import time
+import urllib.parse
+
+import pytest
+
+import cli
+import status_fixture as made_up
+from helpers import eventually
+from lab.browser import Browser
+
+PAGE = ("/", "/page.css", "/page.js", "/icon.svg")
+READY = "() => !document.getElementById('all').hidden"
+PHONE, DESK = {"width": 320, "height": 640}, {"width": 1120, "height": 900}
+MOST_BYTES = 48 * 1024
+
+
+@pytest.fixture(scope="module")
+def browser(world):
+    """Beside penstock, as over a port forward: the admin listener is on its loopback."""
+    browser = Browser(world.folder, world.penstock_host)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def still(world):
+    """One penstock for every made-up state."""
+    instance = world.start_penstock(port=7081, ADMIN="127.0.0.1:17081", DNS_AWS="off")
+    yield instance
+    assert instance.stop() == 0
+
+
+def address(instance):
+    return f"http://{instance.env['PENSTOCK_ADMIN']}/"
+
+
+def show(browser, instance, state=None, scheme="light", size=None):
+    """Opens the page; state: made up, or None for what penstock says itself."""
+    browser.fixture(path="**/status.json", body=None if state is None else json.dumps(state))
+    browser.media(media={"colorScheme": scheme})
+    browser.size(size=size or DESK)
+    browser.seen(forget=True)
+    opened = browser.goto(url=address(instance))
+    browser.wait(js=READY)
+    return opened
+
+
+def update(browser, state):
+    """The next answer is another one, and is drawn."""
+    browser.fixture(path="**/status.json", body=json.dumps(state))
+    browser.wait(js="(time) => document.getElementById('updated').textContent.includes(time)", arg=state["time"][11:19])
+
+
+def is_clean(browser, instance):
+    seen = browser.seen()
+    assert seen["console"] == [] and seen["violations"] == []
+    hosts = {urllib.parse.urlsplit(u).netloc for u in seen["requests"]}
+    assert hosts == {instance.env["PENSTOCK_ADMIN"]}, hosts
+    return seen["requests"]
+
+
+def test_what_is_sent(still):
+    size = 0
+    for path in PAGE:
+        status, headers, body = cli.page(still, path)
+        assert status == 200 and headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+        policy = headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none';") and "unsafe" not in policy
+        for part in ("frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"):
+            assert part in policy
+        size += len(body)
+    assert size <= MOST_BYTES, f"the page is {size} bytes"
+    html = cli.page(still, "/")[2].decode()
+    assert "style=" not in html and "<style" not in html and " onclick" not in html and html.count("<script") == 1
+    assert "innerHTML" not in cli.page(still, "/page.js")[2].decode()
+    assert cli.page(still, "/", method="POST")[0] == 405
+    assert cli.page(still, "/page.html")[0] == 404
+    noscript = html.split("<noscript>")[1].split("</noscript>")[0]
+    for page in ("/status.json", "/readyz", "/metrics"):
+        assert f'href="{page}"' in noscript
+
+
+def test_public_port_does_not_have_it(still):
+    assert cli.page(still, "/page.js", port=still.port)[0] != 200
+
+
+@pytest.mark.parametrize("state, scheme, size", [
+    ("healthy", "light", DESK), ("healthy", "dark", PHONE), ("broken", "light", PHONE), ("broken", "dark", DESK),
+    ("hostile", "dark", PHONE), ("hostile", "light", DESK)])
+def test_accessible(browser, still, state, scheme, size):
+    """axe finds nothing, no width scrolls sideways, and nothing is asked of anybody else."""
+    show(browser, still, getattr(made_up, state)(), scheme, size)
+    browser.eval(js="() => { for (const d of document.querySelectorAll('details')) d.open = true; }")
+    found = browser.axe()
+    assert found["violations"] == [] and found["passes"] > 30
+    wide = browser.eval(js="() => document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0, f"{wide} px too wide"
+    levels = browser.eval(js="""() => [...document.querySelectorAll('h1, h2, h3, h4')]
+        .filter((h) => h.checkVisibility()).map((h) => Number(h.tagName[1]))""")
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:]))
+    is_clean(browser, still)
+
+
+def test_axe_can_fail(browser, still):
+    show(browser, still, made_up.healthy())
+    browser.eval(js="""() => { const i = document.createElement('img'); i.src = '/icon.svg'; document.body.append(i); }""")
+    assert "image-alt" in [v[0] for v in browser.axe()["violations"]]
+
+
+def test_says_what_is_the_matter(browser, still):
+    show(browser, still, made_up.broken())
+    verdict = browser.text("#verdict")
+    assert "ERROR" in verdict.upper() and "Your first DNS server cannot resolve AWS names." in verdict
+    assert "Use AmazonProvidedDNS alone" in verdict and "penstock explain PS1001" in verdict
+    attention = browser.text("#attention")
+    for said in ("PS1001: your first", "PS1008", "10.0.0.2:53: 12 failures in a row", "12 requests in the last minute",
+                 "PENSTOCK_WORKERS: not a number", "no server answers for amazonaws.com"):
+        assert said in attention, attention
+    assert "PS1010" not in attention  # a mere note
+    assert "Suspect" in browser.text('#servers > [data-address="10.0.0.2:53"]')
+    assert "dns_timeout" in browser.text("#error-rows") and "52.218.104.0" in browser.text("#upstream-rows")
+    update(browser, {**made_up.healthy(), "time": "2026-03-01T12:00:07.000Z"})
+    assert not browser.eval(js="() => document.getElementById('attention').checkVisibility()")
+    assert "All is well." in browser.text("#verdict") and "penstock" not in browser.text("#verdict").lower()
+
+
+def test_zones_in_the_order_asked(browser, still):
+    show(browser, still, made_up.healthy())
+    zones = browser.eval(js="""() => [...document.querySelectorAll('#zones article')].map((a) => [
+        [...a.querySelectorAll('h4 code')].map((c) => c.textContent),
+        [...a.querySelectorAll('.groups > li')].map((g) => g.innerText.replaceAll('\\n', ' '))])""")
+    assert zones[0][0] == ["amazonaws.com", "amazonaws.com.cn", "api.aws", "aws.amazon.com"]
+    first, second = zones[0][1]
+    assert first.startswith("system asked first") and "10.0.0.2:53" in first and "resolv.conf names it" in first
+    assert second.startswith("vpc") and "asked first" not in second and "Not asked yet" in second
+
+
+def test_charts_have_words(browser, still):
+    """Each chart is an image with title and description, and arrow keys read its steps out."""
+    show(browser, still, made_up.broken())
+    charts = browser.eval(js="""() => [...document.querySelectorAll('svg[role=img]')].map((s) => [
+        s.querySelector('title').textContent, s.querySelector('desc').textContent, s.querySelector('.bad').getAttribute('d')])""")
+    title, said, failures = charts[0]
+    assert title == "Latency and failures of 10.0.0.2:53 over the last hour"
+    assert "720 of 4,320 questions failed" in said and failures.count("M") == 60
+    assert charts[1][2] == "" and "None of 4,320 questions failed" in charts[1][1]
+    browser.eval(js="() => document.querySelector('#servers figure').focus()")
+    browser.press(keys=["ArrowLeft", "ArrowLeft", "Home", "End"])
+    assert browser.text("#servers figcaption") == "12:00:00: –, 12 questions, 12 failed"
+    browser.press(keys=["PageUp", "PageUp", "ArrowLeft"])
+    assert browser.text("#servers figcaption").startswith("11:49:50: 0.") and "0 failed" in browser.text("#servers figcaption")
+    browser.press(keys=["Escape"])
+    assert browser.text("#servers figcaption").startswith("Latency: ")
+
+
+def test_hostile_names_are_text(browser, still):
+    show(browser, still, made_up.hostile())
+    browser.eval(js="() => { for (const b of document.querySelectorAll('.more')) b.click(); }")
+    text = browser.eval(js="() => document.body.textContent")
+    for name in made_up.HOSTILE:
+        assert text.count(name) >= 10, name
+    odd = browser.eval(js="""() => document.querySelectorAll(
+        'main img, main script, main textarea, main b b, [onerror], [onload], main a:not([href^="#"])').length""")
+    links = browser.eval(js="() => [...document.querySelectorAll('a')].filter((a) => a.checkVisibility()).map((a) => a.getAttribute('href'))")
+    assert odd == 0
+    assert all(link.startswith(("#", "/")) for link in links)
+    is_clean(browser, still)
+
+
+def test_keyboard(browser, still):
+    """The skip link first; every control is reached, shows that it has the focus, and works."""
+    show(browser, still, made_up.broken())
+    browser.press(keys=["Tab"])
+    assert browser.eval(js="() => document.activeElement.className") == "skip"
+    assert browser.eval(js="() => document.activeElement.getBoundingClientRect().left >= 0")
+    browser.press(keys=["Enter"])
+    browser.press(keys=["Tab"])
+    assert browser.eval(js="() => document.activeElement.closest('main') !== null")
+    reached = browser.eval(js="""() => { window.reached = []; document.addEventListener('focusin', (e) => {
+        const s = getComputedStyle(e.target);
+        reached.push([e.target.tagName, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2]); }); }""")
+    browser.eval(js="() => document.activeElement.blur()")
+    n = browser.eval(js="""() => [...document.querySelectorAll('a[href], button, summary, [tabindex="0"]')].filter((e) => e.checkVisibility()).length""")
+    browser.press(keys=["Tab"] * (n + 3))
+    reached = browser.eval(js="() => window.reached")
+    assert len(reached) >= n - 2 and all(visible for _, visible in reached), (n, reached)
+    assert {"A", "BUTTON", "SUMMARY", "FIGURE"} <= {tag for tag, _ in reached}
+    browser.eval(js="() => document.querySelector('summary').focus()")
+    browser.press(keys=["Enter"])
+    assert "No DNS server answered in time" in browser.text("#failure-list details[open]")
+    browser.eval(js="() => document.querySelector('#verdict button').focus()")
+    browser.press(keys=["Enter"])
+    browser.wait(js="() => document.querySelector('#verdict button').textContent === 'Copied'")
+    assert browser.eval(js="() => navigator.clipboard.readText()") == "penstock fix dhcp --vpc vpc-ebb217b2d581e3f49"
+
+
+def test_updates_disturb_nobody(browser, still):
+    """What is open stays open, what has the focus keeps it; the live region speaks only of another verdict."""
+    state = made_up.broken()
+    show(browser, still, state)
+    browser.eval(js="""() => { const s = document.querySelectorAll('summary')[2]; s.click(); s.focus(); window.said = [];
+        new MutationObserver(() => said.push(document.getElementById('said').textContent)).observe(
+            document.getElementById('said'), { childList: true, characterData: true, subtree: true }); }""")
+    for second in range(1, 4):
+        state["time"] = f"2026-03-01T12:00:0{second}.000Z"
+        state["requests"]["total"] += 10
+        state["failures"].insert(0, {**state["failures"][0], "id": f"new{second}"})
+        update(browser, state)
+    left = browser.eval(js="() => [document.activeElement.tagName, document.activeElement.parentElement.open, said]")
+    assert left == ["SUMMARY", True, []]
+    update(browser, {**state, "state": "well", "sentence": "All is well.", "time": "2026-03-01T12:00:05.000Z"})
+    assert browser.eval(js="() => said") == ["Well: All is well."]
+
+
+def test_pause(browser, still):
+    state = made_up.healthy()
+    show(browser, still, state)
+    browser.eval(js="() => document.getElementById('pause').click()")
+    browser.wait(js="() => document.getElementById('updated').textContent.startsWith('Paused')")
+    before = len(browser.seen()["requests"])
+    time.sleep(1.5)
+    assert len(browser.seen()["requests"]) == before
+    browser.eval(js="() => document.getElementById('pause').click()")
+    update(browser, {**state, "time": "2026-03-01T12:00:09.000Z"})
+
+
+def test_memory_stays(browser, still):
+    """Many updates, each with a failure never seen before, as fast as they can be drawn: nodes, listeners and heap stay where they were."""
+    show(browser, still, made_up.broken())
+    turn = """(turns) => { const d = JSON.parse(turns.state); for (let i = 0; i < turns.n; i++) {
+        d.time = new Date(Date.parse(d.time) + 1000).toISOString(); d.requests.total++;
+        for (const s of d.dns.servers) { s.history.latency_ms.shift(); s.history.latency_ms.push(Math.random()); }
+        const f = d.failures.pop(); d.failures.unshift({ ...f, id: `r${turns.from + i}` });
+        draw(d); } }"""
+
+    def turns(n, start):
+        browser.eval(js=turn, arg={"n": n, "state": json.dumps(made_up.broken()), "from": start})
+        return browser.heap()
+    before, after = turns(400, 0), turns(600, 1000)
+    assert after["nodes"] <= before["nodes"] + 100 and after["listeners"] <= before["listeners"] + 5, (before, after)
+    assert after["used"] <= before["used"] + 1_000_000, (before, after)
