@@ -1,6 +1,6 @@
 #include "server/admin_page.h"
 
-#include "page_files.def"
+#include "server/page_files.def"
 
 /*
  * Trusted Types make the browser itself refuse text as markup: names and paths on this page come
