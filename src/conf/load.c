@@ -202,6 +202,17 @@ static void apply_use(struct load *l, enum conf_use use)
         c->dns_listen = (struct conf_addrs){ 0 };
 }
 
+/* Workers share their addresses (SO_REUSEPORT), so that the system would let two listeners of
+ * different kinds share one, too, and each would get some of the other's connections. */
+static void check_apart(struct load *l, enum conf_setting s, const struct conf_addrs *its,
+                        const char *problem, const struct conf_addrs *others)
+{
+    for (size_t i = 0; i < others->n; i++)
+        for (size_t j = 0; j < its->n; j++)
+            if (addr_port(&its->v[j]) != 0 && addr_eq(&others->v[i], &its->v[j]))
+                bad_at(l, conf_rows[s].key, problem);
+}
+
 static void check_together(struct load *l, enum conf_use use)
 {
     struct conf *c = l->conf;
@@ -215,10 +226,11 @@ static void check_together(struct load *l, enum conf_use use)
         bad_at(
             l, conf_rows[CONF_MAX_MANIFEST].key,
             "more than a third of PENSTOCK_MAX_MANIFEST_TOTAL, which is as much as one list gets");
-    for (size_t i = 0; i < c->listen.n; i++)
-        for (size_t j = 0; j < c->admin.n; j++)
-            if (addr_port(&c->admin.v[j]) != 0 && addr_eq(&c->listen.v[i], &c->admin.v[j]))
-                bad_at(l, conf_rows[CONF_ADMIN].key, "the same address as PENSTOCK_LISTEN");
+    check_apart(l, CONF_ADMIN, &c->admin, "the same address as PENSTOCK_LISTEN", &c->listen);
+    check_apart(l, CONF_DNS_LISTEN, &c->dns_listen, "the same address as PENSTOCK_LISTEN",
+                &c->listen);
+    check_apart(l, CONF_DNS_LISTEN, &c->dns_listen, "the same address as PENSTOCK_ADMIN",
+                &c->admin);
 }
 
 struct conf *conf_load_text(char *const *env, const char *file, struct str yaml, enum conf_use use,

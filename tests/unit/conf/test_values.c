@@ -73,6 +73,8 @@ static void wrong_values_are_told_in_one_line(void **state)
         { "PENSTOCK_LISTEN=127.0.0.1:80,127.0.0.1:80", "is there twice" },
         { "PENSTOCK_LISTEN=off", "is no address" },
         { "PENSTOCK_ADMIN=[::]:80", "the same address as PENSTOCK_LISTEN" },
+        { "PENSTOCK_DNS_LISTEN=[::]:80", "the same address as PENSTOCK_LISTEN" },
+        { "PENSTOCK_DNS_LISTEN=127.0.0.1:9901", "the same address as PENSTOCK_ADMIN" },
         { "PENSTOCK_MAX_MANIFEST=86M", "more than a third of PENSTOCK_MAX_MANIFEST_TOTAL" },
         { "PENSTOCK_WORKERS=0", "0 is not between 1 and 256" },
         { "PENSTOCK_WORKERS=257", "not between" },
