@@ -147,18 +147,29 @@ uint64_t io_stream_unheard_ms(const struct io_stream *s)
     return i.tcpi_last_ack_recv;
 }
 
-bool io_stream_start_tls(struct io_stream *s, struct io_tls *t, struct str host, uint16_t port,
-                         struct fault *f)
-{
-    s->ssl = io_tls_open(t, &s->wire, host, port, f);
-    return s->ssl != NULL;
-}
-
 /* The kind that a failed read or write means on a connection that stood. */
 static enum io_result fail_sys(struct fault *f, const char *step, int e)
 {
     fault_sys(f, e == ENOMEM || e == ENOBUFS ? FAULT_NO_MEMORY : FAULT_UPSTREAM_RESET, step, e);
     return IO_FAILED;
+}
+
+enum io_result io_stream_peek(struct io_stream *s, char *byte, struct fault *f)
+{
+    ssize_t got;
+    do
+        got = recv(s->fd, byte, 1, MSG_PEEK);
+    while (got < 0 && errno == EINTR);
+    if (got >= 0)
+        return got > 0 ? IO_OK : IO_EOF;
+    return errno == EAGAIN ? IO_AGAIN : fail_sys(f, "read", errno);
+}
+
+bool io_stream_start_tls(struct io_stream *s, struct io_tls *t, struct str host, uint16_t port,
+                         struct fault *f)
+{
+    s->ssl = io_tls_open(t, &s->wire, host, port, f);
+    return s->ssl != NULL;
 }
 
 static enum io_result fail_eof(struct fault *f, const char *step)
@@ -405,20 +416,26 @@ void io_stream_want(struct io_stream *s, unsigned events)
         io_defer(s->loop, &s->again);
 }
 
-static void send_close_notify(struct io_stream *s)
+/* False when there is no room for it. */
+static bool send_close_notify(struct io_stream *s)
 {
-    if (s->ssl == NULL || s->is_tls_dead || s->tls_error != 0 || s->n_retry != 0 ||
+    if (s->ssl == NULL || s->is_ended || s->is_tls_dead || s->tls_error != 0 || s->n_retry != 0 ||
         !SSL_is_init_finished(s->ssl))
-        return;
+        return true;
     ERR_clear_error();
-    SSL_shutdown(s->ssl);
+    int r = SSL_shutdown(s->ssl);
+    bool is_full = r < 0 && SSL_get_error(s->ssl, r) == SSL_ERROR_WANT_WRITE;
     ERR_clear_error();
+    s->is_ended = !is_full;
+    return !is_full;
 }
 
-void io_stream_shutdown(struct io_stream *s)
+enum io_result io_stream_shutdown(struct io_stream *s)
 {
-    send_close_notify(s);
+    if (!send_close_notify(s))
+        return IO_AGAIN;
     shutdown(s->fd, SHUT_WR);
+    return IO_OK;
 }
 
 static void on_closed(uv_handle_t *h)

@@ -35,6 +35,7 @@ struct io_stream {
     uint32_t n_retry; /* TLS: length of the record that is under way and must be offered again */
     bool is_closed;
     bool is_tls_dead; /* SSL_ERROR_SSL or SYSCALL happened: no SSL_shutdown */
+    bool is_ended;    /* close_notify was sent */
     bool may_hold;    /* TLS: the last read ended because its cap was full */
 };
 
@@ -56,6 +57,11 @@ int io_connect_result(struct io_stream *s);
  * sent, again and again by now; 0 when it owes none. */
 uint64_t io_stream_unheard_ms(const struct io_stream *s);
 
+/*
+ * The next byte, which stays where it is: what the peer speaks is known by it. Not once TLS was
+ * started. Results as io_stream_read's.
+ */
+enum io_result io_stream_peek(struct io_stream *s, char *byte, struct fault *f);
 /* Starts TLS on a connected stream; then call io_stream_handshake whenever the stream is ready. */
 bool io_stream_start_tls(struct io_stream *s, struct io_tls *t, struct str host, uint16_t port,
                          struct fault *f);
@@ -86,8 +92,11 @@ bool io_stream_has_pending(const struct io_stream *s);
 /* Replaces the set of wanted events. 0 stops them (hang-ups too). */
 void io_stream_want(struct io_stream *s, unsigned events);
 
-/* Sends FIN (TLS: close_notify first, best effort). */
-void io_stream_shutdown(struct io_stream *s);
+/*
+ * Sends FIN; on TLS close_notify first. IO_AGAIN: there is no room for that yet, so call again when
+ * the stream is ready for writing; a peer that gets FIN alone takes what it has for cut.
+ */
+enum io_result io_stream_shutdown(struct io_stream *s);
 /* Orderly close: close_notify best effort, then close(2). NULL is fine. No callback runs after it.
  */
 void io_stream_close(struct io_stream *s);

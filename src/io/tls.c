@@ -1,7 +1,11 @@
 #include "io/tls.h"
 
 #include "codec/addr.h"
+#include "io/loop.h"
+#include "io/tls_names.h"
 #include "io/tls_sessions.h"
+#include "io/tls_tickets.h"
+#include "obs/metrics.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -27,7 +31,8 @@ struct io_tls {
     SSL_CTX *ctx;
     BIO_METHOD *bio;
     struct tls_sessions sessions;
-    unsigned refs; /* the owner's and one a connection */
+    struct io_tls_tickets *tickets; /* of a server that resumes over contexts; else NULL */
+    unsigned refs;                  /* the owner's and one a connection */
     bool is_client;
 };
 
@@ -46,6 +51,8 @@ static void unref(struct io_tls *t)
 {
     if (--t->refs > 0)
         return;
+    if (!t->is_client)
+        metric_sub(METRIC_TLS_CONTEXTS, 1);
     tls_sessions_done(&t->sessions);
     SSL_CTX_free(t->ctx);
     BIO_meth_free(t->bio);
@@ -131,46 +138,10 @@ static const char *openssl_reason(void)
     return r != NULL ? r : "no reason given";
 }
 
-/* The names that a certificate is for, joined; "" when it has none. */
-static void list_names(X509 *cert, char *out, size_t cap, bool *has_wildcard, struct str host)
-{
-    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-    size_t used = 0;
-    out[0] = 0;
-    *has_wildcard = false;
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
-        char ip[ADDR_TEXT_BYTES];
-        struct str name;
-        struct addr a;
-        if (g->type == GEN_DNS) {
-            name = str_of((const char *)ASN1_STRING_get0_data(g->d.dNSName),
-                          (size_t)ASN1_STRING_length(g->d.dNSName));
-        } else if (g->type == GEN_IPADD && (g->d.ip->length == 4 || g->d.ip->length == 16)) {
-            addr_from_bytes(g->d.ip->length == 4 ? AF_INET : AF_INET6, g->d.ip->data, 0, &a);
-            name = str_from_c(addr_ip_text(&a, ip));
-        } else {
-            continue;
-        }
-        /* The very mistake: a.b under *.s3.amazonaws.com. */
-        if (str_starts(name, STR("*.")) && str_ends_nocase(host, str_from(name, 1)))
-            *has_wildcard = true;
-        int n = snprintf(out + used, cap - used, "%s%.*s", used > 0 ? ", " : "", STR_ARG(name));
-        if (n < 0 || (size_t)n >= cap - used) {
-            /* More names than there is room for: the first ones tell enough. */
-            snprintf(out + used, cap - used, ", ...");
-            break;
-        }
-        used += (size_t)n;
-    }
-    sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
-}
-
 static void blame_name(struct fault *f, struct str host, X509 *cert)
 {
     char names[300];
-    bool has_wildcard;
-    list_names(cert, names, sizeof names, &has_wildcard, host);
+    bool has_wildcard = tls_names_list(cert, host, names, sizeof names);
     fault_set(
         f, FAULT_TLS_NAME, NULL, "the certificate is for %s, not for %.*s%s",
         names[0] != 0 ? names : "no host name", (int)(host.n < 100 ? host.n : 100), host.p,
@@ -247,7 +218,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n_out,
     unsigned char *chosen;
     if (SSL_select_next_proto(&chosen, n_out, alpn_http1, sizeof alpn_http1 - 1, in, n) !=
         OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
+        return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 section 3.2: no_application_protocol */
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -265,6 +236,8 @@ static struct io_tls *new_tls(const SSL_METHOD *method, bool is_client, struct f
     }
     t->refs = 1;
     t->is_client = is_client;
+    if (!is_client)
+        metric_add(METRIC_TLS_CONTEXTS, 1);
     tls_sessions_init(&t->sessions);
     t->bio = wire_method();
     t->ctx = SSL_CTX_new(method);
@@ -352,16 +325,28 @@ static struct io_tls *server_new(struct fault *f)
     return t;
 }
 
-struct io_tls *io_tls_server_new(const char *cert_file, const char *key_file, struct fault *f)
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int is_new)
+{
+    struct tls_peer *p = SSL_get_app_data(ssl);
+    uint64_t now_s = io_now_us() / 1000000;
+    return is_new ? tls_tickets_seal(p->tls->tickets, now_s, name, iv, cipher, mac)
+                  : tls_tickets_open(p->tls->tickets, now_s, name, iv, cipher, mac);
+}
+
+struct io_tls *io_tls_server_new(const struct io_tls_identity *i, struct io_tls_tickets *tickets,
+                                 struct fault *f)
 {
     struct io_tls *t = server_new(f);
     if (t == NULL)
         return NULL;
-    const char *file = cert_file;
-    if (SSL_CTX_use_certificate_chain_file(t->ctx, file) == 1 &&
-        SSL_CTX_use_PrivateKey_file(t->ctx, file = key_file, SSL_FILETYPE_PEM) == 1)
+    t->tickets = tickets;
+    if (tickets != NULL)
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(t->ctx, on_ticket);
+    if (SSL_CTX_use_cert_and_key(t->ctx, i->cert, i->key, i->chain, 1) == 1)
         return t;
-    fault_set(f, FAULT_CONFIG, "certificate", "%s: %s", file, openssl_reason());
+    /* A key that is too short, a signature with a broken hash: OpenSSL's security level. */
+    fault_set(f, FAULT_CONFIG, "certificate", "OpenSSL does not take it: %s", openssl_reason());
     ERR_clear_error();
     unref(t);
     return NULL;

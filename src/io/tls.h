@@ -5,12 +5,14 @@
  * and resumed. TLS 1.2 and later.
  */
 #include "base/fault.h"
+#include "io/tls_identity.h"
 
 #include <openssl/ssl.h>
 
 /* One per worker and identity; not shared between threads. Lives on until its last connection is
  * closed. */
 struct io_tls;
+struct io_tls_tickets;
 
 /*
  * ca_file adds authorities to the system's, NULL for none. Fault CONFIG when the file cannot be
@@ -24,9 +26,15 @@ struct io_tls *io_tls_client_new(const char *ca_file, struct fault *f);
  */
 X509_STORE *io_tls_authorities(const char *ca_file, struct fault *f);
 struct io_tls *io_tls_client_new_with(X509_STORE *authorities, struct fault *f);
-/* For test servers, the demo and later the TLS listener: PEM files. */
-struct io_tls *io_tls_server_new(const char *cert_file, const char *key_file, struct fault *f);
-/* The same from objects in memory; both are borrowed and referenced. */
+/*
+ * For the TLS listener. With tickets (io/tls_tickets.h), a session that one context began is
+ * resumed by any other that has the same; they outlive the context and its connections. NULL: by
+ * this context alone. Any thread may make it, one has it. Fault CONFIG when OpenSSL finds the
+ * certificate too weak.
+ */
+struct io_tls *io_tls_server_new(const struct io_tls_identity *i, struct io_tls_tickets *tickets,
+                                 struct fault *f);
+/* For test servers and the demo; both are borrowed and referenced. */
 struct io_tls *io_tls_server_new_from(X509 *cert, EVP_PKEY *key, struct fault *f);
 /* More authorities for a client context, in memory. */
 bool io_tls_trust(struct io_tls *t, X509 *ca);

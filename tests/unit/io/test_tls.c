@@ -260,8 +260,6 @@ static void test_files(void **state)
     assert_null(io_tls_client_new("/dev/null", &f));
     assert_non_null(strstr(f.detail, "no certificate"));
     fault_clear(&f);
-    assert_null(io_tls_server_new("/dev/null", "/dev/null", &f));
-    assert_int_equal(f.kind, FAULT_CONFIG);
 }
 
 /* A context that is given up (a reload) lives on under the connections that stand. */
