@@ -3,8 +3,10 @@
 
 #include "conf/settings.h"
 #include "io/tls.h"
+#include "server/certificate.h"
 
 #include <stdio.h>
+#include <time.h>
 
 /* stdout may be a full disk or a closed pipe. */
 static int print(struct buf *text)
@@ -38,6 +40,33 @@ static bool check_authorities(const struct conf *c)
     return tls != NULL;
 }
 
+/* A time that is nearly over is no error; whoever checks wants to know it all the same. */
+static void warn_of_time(const struct io_tls_identity *i)
+{
+    struct io_tls_about about;
+    struct buf text;
+    buf_init(&text, 256);
+    io_tls_identity_about(i, &about);
+    if (certificate_judge(&about, time(NULL), &text))
+        fprintf(stderr, "PENSTOCK_TLS_CERT: %.*s\n", STR_ARG(buf_str(&text)));
+    buf_done(&text);
+}
+
+static bool check_certificate(const struct conf *c)
+{
+    struct fault f = { .kind = FAULT_NONE };
+    if (c->tls_listen.n == 0)
+        return true;
+    struct io_tls_identity *i = certificate_read(c, &f);
+    if (i != NULL)
+        warn_of_time(i);
+    else
+        fprintf(stderr, "PENSTOCK_TLS_CERT, PENSTOCK_TLS_KEY: %s\n",
+                f.detail[0] != 0 ? f.detail : fault_row(f.kind)->sentence);
+    io_tls_identity_free(i);
+    return i != NULL;
+}
+
 int cmd_config(int argc, char **argv)
 {
     struct arguments a;
@@ -52,7 +81,7 @@ int cmd_config(int argc, char **argv)
     struct conf *c = cli_load_conf(arguments_get(&a, "--config"), CONF_FOR_SERVE);
     if (c == NULL)
         return EXIT_FAILED;
-    if (!is_show && !check_authorities(c)) {
+    if (!is_show && !(check_authorities(c) && check_certificate(c))) {
         conf_unref(c);
         return EXIT_FAILED;
     }

@@ -194,7 +194,7 @@ static void apply_use(struct load *l, enum conf_use use)
     bool was_said = l->is_in_env[CONF_DNS_LISTEN] || l->is_in_file[CONF_DNS_LISTEN];
     if (use == CONF_FOR_SERVE)
         return;
-    c->listen = (struct conf_addrs){ 0 };
+    c->listen = c->tls_listen = (struct conf_addrs){ 0 };
     if (use == CONF_FOR_DNS && !was_said)
         take_value(l, CONF_DNS_LISTEN, conf_rows[CONF_DNS_LISTEN].key, STR("[::]:53"),
                    CONF_FROM_DEFAULT, 0);
@@ -211,6 +211,19 @@ static void check_apart(struct load *l, enum conf_setting s, const struct conf_a
         for (size_t j = 0; j < its->n; j++)
             if (addr_port(&its->v[j]) != 0 && addr_eq(&others->v[i], &its->v[j]))
                 bad_at(l, conf_rows[s].key, problem);
+}
+
+/* The listener's address, certificate and key: what is there is no use without the rest. */
+static void check_tls(struct load *l)
+{
+    const struct conf *c = l->conf;
+    bool has[] = { c->tls_listen.n > 0, c->tls_cert.n > 0, c->tls_key.n > 0 };
+    static const enum conf_setting settings[] = { CONF_TLS_LISTEN, CONF_TLS_CERT, CONF_TLS_KEY };
+    for (int i = 0; i < 3 && !l->has_failed; i++)
+        if (!has[i] && (has[0] || has[1] || has[2]))
+            bad_at(l, conf_rows[settings[i]].key,
+                   "not set; PENSTOCK_TLS_LISTEN, PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY go "
+                   "together: all three or none");
 }
 
 static void check_together(struct load *l, enum conf_use use)
@@ -231,6 +244,14 @@ static void check_together(struct load *l, enum conf_use use)
                 &c->listen);
     check_apart(l, CONF_DNS_LISTEN, &c->dns_listen, "the same address as PENSTOCK_ADMIN",
                 &c->admin);
+    check_apart(l, CONF_TLS_LISTEN, &c->tls_listen, "the same address as PENSTOCK_LISTEN",
+                &c->listen);
+    check_apart(l, CONF_TLS_LISTEN, &c->tls_listen, "the same address as PENSTOCK_ADMIN",
+                &c->admin);
+    check_apart(l, CONF_TLS_LISTEN, &c->tls_listen, "the same address as PENSTOCK_DNS_LISTEN",
+                &c->dns_listen);
+    if (use == CONF_FOR_SERVE)
+        check_tls(l);
 }
 
 struct conf *conf_load_text(char *const *env, const char *file, struct str yaml, enum conf_use use,

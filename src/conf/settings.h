@@ -98,6 +98,8 @@ struct conf {
     struct conf_registry registry;
     struct conf_addrs listen;
     struct conf_addrs admin;       /* empty: off */
+    struct conf_addrs tls_listen;  /* empty: off */
+    struct str tls_cert, tls_key;  /* paths, NUL-terminated; empty where tls_listen is */
     unsigned workers;              /* at least 1 */
     struct conf_addrs dns_servers; /* empty: resolv.conf's */
     struct conf_dns_routes dns_routes;

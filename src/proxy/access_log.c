@@ -141,6 +141,8 @@ void access_log_write(struct tx *tx)
     put_text(b, STR("{\"time\":"), log_now(now));
     put_text(b, STR(",\"event\":\"access\",\"id\":"), str_from_c(id));
     put_text(b, STR(",\"client\":"), str_from_c(addr_text(&tx->client->peer, peer)));
+    if (tx->client->stream->ssl != NULL)
+        put_text(b, STR(",\"tls\":"), str_from_c(SSL_get_version(tx->client->stream->ssl)));
     if (tx->has_head)
         put_request(b, tx);
     put_u64(b, STR(",\"status\":"), tx->status);

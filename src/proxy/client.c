@@ -1,6 +1,7 @@
 #include "proxy/client.h"
 
 #include "obs/metrics.h"
+#include "proxy/handshake.h"
 #include "proxy/limits.h"
 #include "proxy/tx.h"
 
@@ -32,14 +33,17 @@ struct client *client_new(struct proxy *p, int fd, const struct addr *peer, enum
     c->timer.on_fire = client_on_late;
     c->proxy = p;
     c->peer = *peer;
-    c->port = (uint8_t)port;
+    c->port = (uint8_t)(port == PROXY_PORT_TLS ? PROXY_PORT_PUBLIC : port);
     c->is_refused = is_refused;
-    c->state = CLIENT_IDLE;
+    c->state = port == PROXY_PORT_TLS ? CLIENT_HANDSHAKE : CLIENT_IDLE;
     list_push_back(&p->clients, &c->node);
     p->n_clients++;
     metric_add(METRIC_CLIENTS_OPEN, 1);
     io_stream_want(c->stream, IO_READ);
-    client_arm(c, is_refused ? CLIENT_REFUSED_HEAD_MS : p->conf->idle_timeout_ms);
+    if (c->state == CLIENT_HANDSHAKE)
+        client_arm(c, p->conf->tls_timeout_ms);
+    else
+        client_arm(c, is_refused ? CLIENT_REFUSED_HEAD_MS : p->conf->idle_timeout_ms);
     return c;
 }
 
@@ -83,17 +87,31 @@ void client_arm(struct client *c, uint64_t after_ms)
     io_timer_arm(c->proxy->loop, &c->timer, after_ms);
 }
 
+/* close_notify goes behind what the peer has not read yet, so it gets as long as a body. */
+static void end_writing(struct client *c)
+{
+    c->is_ending = io_stream_shutdown(c->stream) == IO_AGAIN;
+    io_stream_want(c->stream, c->is_ending ? IO_READ | IO_WRITE : IO_READ);
+    client_arm(c, c->is_ending ? c->proxy->conf->body_timeout_ms : CLIENT_LINGER_MS);
+}
+
 void client_linger(struct client *c)
 {
     c->state = CLIENT_LINGER;
     c->lingered_bytes = 0;
     io_block_give(c->proxy->loop, &c->in);
-    io_stream_shutdown(c->stream);
-    io_stream_want(c->stream, IO_READ);
-    client_arm(c, CLIENT_LINGER_MS);
+    end_writing(c);
 }
 
-static void linger_on(struct client *c)
+void client_end(struct client *c)
+{
+    if (c->stream->ssl == NULL || io_stream_shutdown(c->stream) == IO_OK)
+        client_close(c);
+    else
+        client_linger(c);
+}
+
+static void linger_read(struct client *c)
 {
     struct fault f = { .kind = FAULT_NONE };
     for (int turn = 0; turn < TX_TURN_BLOCKS; turn++) {
@@ -110,6 +128,14 @@ static void linger_on(struct client *c)
             return;
         }
     }
+}
+
+static void linger_on(struct client *c, unsigned events)
+{
+    if (c->is_ending && (events & IO_WRITE) != 0)
+        end_writing(c);
+    if ((events & IO_READ) != 0)
+        linger_read(c);
 }
 
 /* A block with room at its end: 16 KiB at first, 64 KiB for a head that does not fit or a body. */
@@ -202,7 +228,7 @@ void client_next(struct client *c)
     c->tx = NULL;
     c->state = CLIENT_IDLE;
     if (c->proxy->is_draining && io_block_n(&c->in) == 0) {
-        client_close(c);
+        client_end(c);
         return;
     }
     if (c->proxy->is_draining) {
@@ -239,10 +265,49 @@ static void read_in_tx(struct client *c)
         tx_on_client_gone(c->tx);
 }
 
+static void refuse_unread(struct client *c, const struct fault *f)
+{
+    struct tx *tx = tx_new(c->proxy);
+    if (tx == NULL) {
+        client_close(c);
+        return;
+    }
+    c->state = CLIENT_TX;
+    c->tx = tx;
+    tx_start_refused(tx, c, f);
+}
+
+static void shake_hands(struct client *c)
+{
+    struct fault f = { .kind = FAULT_NONE };
+    switch (handshake_go(c)) {
+    case HANDSHAKE_WAIT:
+        break;
+    case HANDSHAKE_DONE:
+        c->state = CLIENT_IDLE;
+        io_stream_want(c->stream, IO_READ);
+        /* Who shook hands while we drain has a request to send, and gets its answer. */
+        client_arm(c, c->is_refused || c->proxy->is_draining ? CLIENT_REFUSED_HEAD_MS
+                                                             : c->proxy->conf->idle_timeout_ms);
+        break;
+    case HANDSHAKE_PLAIN:
+        c->head_started_us = io_now_us();
+        fault_set(&f, FAULT_PLAIN_HTTP, "handshake", NULL);
+        refuse_unread(c, &f);
+        break;
+    case HANDSHAKE_OVER:
+        client_close(c);
+        break;
+    }
+}
+
 static void client_on_ready(struct io_stream *s, unsigned events)
 {
     struct client *c = s->owner;
     switch (c->state) {
+    case CLIENT_HANDSHAKE:
+        shake_hands(c);
+        break;
     case CLIENT_IDLE:
     case CLIENT_HEAD:
         if (events & IO_READ)
@@ -255,7 +320,7 @@ static void client_on_ready(struct io_stream *s, unsigned events)
             tx_on_client_ready(c->tx);
         break;
     case CLIENT_LINGER:
-        linger_on(c);
+        linger_on(c, events);
         break;
     default:
         break;
@@ -265,20 +330,15 @@ static void client_on_ready(struct io_stream *s, unsigned events)
 static void refuse_late_head(struct client *c)
 {
     struct fault f = { .kind = FAULT_NONE };
-    struct tx *tx = tx_new(c->proxy);
-    if (tx == NULL) {
-        client_close(c);
-        return;
-    }
     fault_set(&f, FAULT_HEAD_TIMEOUT, "head", NULL);
-    c->state = CLIENT_TX;
-    c->tx = tx;
-    tx_start_refused(tx, c, &f);
+    refuse_unread(c, &f);
 }
 
 static void client_on_late(struct io_timer *t)
 {
     struct client *c = LIST_ENTRY(t, struct client, timer);
+    if (c->state == CLIENT_HANDSHAKE)
+        metric_add(METRIC_CLIENT_TLS_LATE, 1);
     if (c->state == CLIENT_HEAD)
         refuse_late_head(c);
     else if (c->state == CLIENT_TX)

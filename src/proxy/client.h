@@ -12,9 +12,10 @@
 #include "proxy/proxy.h"
 
 enum client_state {
-    CLIENT_IDLE,   /* no byte of the next head yet */
-    CLIENT_HEAD,   /* a head has begun */
-    CLIENT_TX,     /* a request is being served */
+    CLIENT_HANDSHAKE, /* TLS is to come, or under way (proxy/handshake.h) */
+    CLIENT_IDLE,      /* no byte of the next head yet */
+    CLIENT_HEAD,      /* a head has begun */
+    CLIENT_TX,        /* a request is being served */
     CLIENT_LINGER, /* answered and shut down for writing; reading so that the answer is not lost in
                       a reset */
     CLIENT_CLOSED,
@@ -37,15 +38,19 @@ struct client {
     bool is_refused; /* over a limit: its first request gets a 503 */
     bool is_counted; /* towards PENSTOCK_MAX_CONNECTIONS_PER_CLIENT */
     bool is_serving;
+    bool is_ending; /* while lingering: close_notify is still to go */
 };
 
-/* NULL without memory; fd stays the caller's then. */
+/* NULL without memory; fd stays the caller's then. On PROXY_PORT_TLS it begins with a handshake,
+ * and is one of PROXY_PORT_PUBLIC from then on. */
 struct client *client_new(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port,
                           bool is_refused);
 /* Orderly, after what was written; a transaction must be gone. */
 void client_close(struct client *c);
 /* RST: the peer must not take what it got for whole. */
 void client_reset(struct client *c);
+/* Orderly, as client_close, but waits where TLS has no room for its last record. */
+void client_end(struct client *c);
 /* Shuts down for writing and reads on for a moment, then closes: for answers sent while the client
  * still writes. */
 void client_linger(struct client *c);

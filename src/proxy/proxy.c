@@ -38,8 +38,15 @@ void proxy_done(struct proxy *p)
             client_reset(c);
     }
     tx_free_spare(p);
+    proxy_set_tls(p, NULL);
     buf_done(&p->expose);
     buf_done(&p->line);
+}
+
+void proxy_set_tls(struct proxy *p, struct io_tls *t)
+{
+    io_tls_free(p->tls);
+    p->tls = t;
 }
 
 /* False when fd is not to be served at all. */
@@ -71,10 +78,10 @@ void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_p
     }
     struct client *c = client_new(p, fd, peer, port, is_refused);
     if (c == NULL) {
-        if (port == PROXY_PORT_PUBLIC)
-            limits_give(p->limits, peer, is_counted);
-        else
+        if (port == PROXY_PORT_ADMIN)
             p->n_admin_clients--;
+        else
+            limits_give(p->limits, peer, is_counted);
         metric_add(METRIC_CLIENTS_REFUSED, 1);
         close(fd);
         return;
@@ -90,7 +97,8 @@ void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg)
     p->drained_arg = arg;
     LIST_EACH (it, after, &p->clients) {
         struct client *c = LIST_ENTRY(it, struct client, node);
-        if (c->state == CLIENT_IDLE)
+        bool is_silent = c->state == CLIENT_HANDSHAKE && c->stream->ssl == NULL;
+        if (c->state == CLIENT_IDLE || is_silent)
             client_close(c);
     }
     proxy_on_client_closed(p);

@@ -21,7 +21,8 @@ struct proxy {
     /* Told how each request failed that did. NULL: nobody is. Set before the first client. */
     void (*on_fault)(void *arg, enum fault_kind kind);
     void *fault_arg;
-    struct buf expose; /* the value of Access-Control-Expose-Headers */
+    struct buf expose;  /* the value of Access-Control-Expose-Headers */
+    struct io_tls *tls; /* for the next connections on PROXY_PORT_TLS; NULL: none are accepted */
     bool is_draining;
     size_t n_clients, n_admin_clients;
     /* private */
@@ -39,14 +40,18 @@ bool proxy_init(struct proxy *p, struct io_loop *loop, const struct conf *conf,
                 struct upstream *upstream, struct limits *limits, struct fault *f);
 /* Cuts what is still open. */
 void proxy_done(struct proxy *p);
+/* Takes over a server context for handshakes that begin from now on; older connections keep
+ * theirs. */
+void proxy_set_tls(struct proxy *p, struct io_tls *t);
 
-enum proxy_port { PROXY_PORT_PUBLIC, PROXY_PORT_ADMIN };
+enum proxy_port { PROXY_PORT_PUBLIC, PROXY_PORT_TLS, PROXY_PORT_ADMIN };
 /* Takes over fd. Over the limits it answers 503, or closes at once when even that is too much. */
 void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port);
 
 /*
- * Idle connections close at once, requests in flight finish and their connections close then.
- * on_drained runs once, when none is left (perhaps before this returns).
+ * Idle connections close at once, requests in flight (and TLS handshakes that have begun) finish
+ * and their connections close then. on_drained runs once, when none is left (perhaps before this
+ * returns).
  */
 void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg);
 

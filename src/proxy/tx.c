@@ -286,7 +286,7 @@ static enum tx_result step_finish(struct tx *tx)
     if (keep_alive)
         client_next(c);
     else if (is_read && io_block_n(&c->in) == 0)
-        client_close(c);
+        client_end(c);
     else
         client_linger(c);
     return TX_WAIT;

@@ -1,7 +1,9 @@
 #include "server/server.h"
 
+#include "io/tls_tickets.h"
 #include "obs/log.h"
 #include "proxy/limits.h"
+#include "server/certificate.h"
 #include "server/self_check.h"
 #include "server/worker.h"
 
@@ -102,6 +104,18 @@ static void run_worker(void *arg)
     log_done();
 }
 
+/* What the workers' TLS listeners are made of. */
+static bool prepare_tls(struct server_shared *shared, struct fault *f)
+{
+    if (shared->conf->tls_listen.n == 0)
+        return true;
+    shared->identity = certificate_read(shared->conf, f);
+    if (shared->identity == NULL)
+        return false;
+    shared->tickets = io_tls_tickets_new();
+    return shared->tickets != NULL || fault_set(f, FAULT_NO_MEMORY, "start", NULL);
+}
+
 static bool start(struct server *s, struct fault *f)
 {
     const struct conf *conf = s->shared.conf;
@@ -109,11 +123,14 @@ static bool start(struct server *s, struct fault *f)
     if (s->shared.dns == NULL)
         return false;
     add_own_addresses(s->shared.dns, &conf->listen);
+    add_own_addresses(s->shared.dns, &conf->tls_listen);
     add_own_addresses(s->shared.dns, &conf->admin);
     add_own_addresses(s->shared.dns, &conf->dns_listen);
     s->shared.limits = limits_new(conf->max_connections, conf->max_connections_per_client);
     s->workers = calloc(conf->workers, sizeof *s->workers);
     s->threads = calloc(conf->workers, sizeof *s->threads);
+    if (!prepare_tls(&s->shared, f))
+        return false;
     if (s->shared.limits == NULL || s->workers == NULL || s->threads == NULL)
         return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
     for (; s->n_workers < conf->workers; s->n_workers++)
@@ -140,8 +157,11 @@ static void write_addresses(const struct worker *w, struct buf *out)
     const struct addr *dns;
     for (unsigned i = 0; i < w->n_listeners; i++) {
         const struct worker_listener *l = &w->listeners[i];
+        static const char *const what[] = {
+            [PROXY_PORT_PUBLIC] = "", [PROXY_PORT_TLS] = " (TLS)", [PROXY_PORT_ADMIN] = " (admin)"
+        };
         buf_printf(out, "%s%s%s", i > 0 ? ", " : "on ", addr_text(&l->io.local, text),
-                   l->port == PROXY_PORT_ADMIN ? " (admin)" : "");
+                   what[l->port]);
     }
     if (w->n_listeners > 0 && w->front != NULL)
         buf_append(out, STR(" and "));
@@ -157,6 +177,8 @@ static void log_started(const struct server *s)
     log_event(LOG_INFO, "start", "penstock " PENSTOCK_VERSION " serves %.*s, %u worker%s",
               STR_ARG(buf_str(&where)), s->n_workers, s->n_workers > 1 ? "s" : "");
     buf_done(&where);
+    if (s->shared.identity != NULL)
+        certificate_tell(s->shared.identity);
     if (!dns_shared_has_servers(s->shared.dns))
         log_event(LOG_WARNING, "dns_no_server",
                   "no DNS server is known: %.*s names none, and PENSTOCK_DNS_SERVERS is not set",
@@ -180,6 +202,8 @@ static void finish(struct server *s)
     free(s->threads);
     self_check_free(s->shared.self_check);
     limits_free(s->shared.limits);
+    io_tls_identity_free(s->shared.identity);
+    io_tls_tickets_free(s->shared.tickets);
     dns_shared_free(s->shared.dns);
     log_done();
 }

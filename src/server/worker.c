@@ -13,7 +13,10 @@ static void on_accept(struct io_listener *l, int fd, const struct addr *peer)
 /* Which setting has the address: of two processes that share a network one has to give way. */
 static bool name_setting(enum proxy_port port, const struct fault *cause, struct fault *f)
 {
-    const char *setting = port == PROXY_PORT_ADMIN ? "PENSTOCK_ADMIN" : "PENSTOCK_LISTEN";
+    static const char *const settings[] = { [PROXY_PORT_PUBLIC] = "PENSTOCK_LISTEN",
+                                            [PROXY_PORT_TLS] = "PENSTOCK_TLS_LISTEN",
+                                            [PROXY_PORT_ADMIN] = "PENSTOCK_ADMIN" };
+    const char *setting = settings[port];
     const char *else_off = port == PROXY_PORT_ADMIN ? ", or to off" : "";
     fault_set(f, cause->kind, cause->step, "%s. Set %s to another address or port%s", cause->detail,
               setting, else_off);
@@ -24,7 +27,7 @@ static bool name_setting(enum proxy_port port, const struct fault *cause, struct
 static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum proxy_port port,
                            struct fault *f)
 {
-    bool reuse_port = w->shared->conf->workers > 1 && port == PROXY_PORT_PUBLIC;
+    bool reuse_port = w->shared->conf->workers > 1 && port != PROXY_PORT_ADMIN;
     for (size_t i = 0; i < at->n && w->n_listeners < WORKER_MAX_LISTENERS; i++) {
         struct worker_listener *l = &w->listeners[w->n_listeners];
         l->port = port;
@@ -49,6 +52,9 @@ static bool addresses_are_free(struct worker *w, struct fault *f)
     for (size_t i = 0; conf->workers > 1 && i < conf->listen.n; i++)
         if (!io_listener_is_free(&conf->listen.v[i], &cause))
             return name_setting(PROXY_PORT_PUBLIC, &cause, f);
+    for (size_t i = 0; conf->workers > 1 && i < conf->tls_listen.n; i++)
+        if (!io_listener_is_free(&conf->tls_listen.v[i], &cause))
+            return name_setting(PROXY_PORT_TLS, &cause, f);
     return conf->workers == 1 || dns_front_is_free(conf, f);
 }
 
@@ -147,6 +153,15 @@ static bool open_upstream(struct worker *w, struct fault *f)
     return w->upstream != NULL;
 }
 
+static bool open_tls_listeners(struct worker *w, struct fault *f)
+{
+    const struct server_shared *shared = w->shared;
+    if (shared->identity == NULL)
+        return true;
+    proxy_set_tls(&w->proxy, io_tls_server_new(shared->identity, shared->tickets, f));
+    return w->proxy.tls != NULL && open_listeners(w, &shared->conf->tls_listen, PROXY_PORT_TLS, f);
+}
+
 bool worker_init(struct worker *w, const struct server_shared *shared, unsigned index,
                  struct fault *f)
 {
@@ -168,7 +183,7 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
         return false;
     w->has_proxy = proxy_init(&w->proxy, &w->loop, conf, w->upstream, shared->limits, f);
     if (!w->has_proxy || (index == 0 && !addresses_are_free(w, f)) ||
-        !open_listeners(w, &conf->listen, PROXY_PORT_PUBLIC, f))
+        !open_listeners(w, &conf->listen, PROXY_PORT_PUBLIC, f) || !open_tls_listeners(w, f))
         return false;
     if (conf->dns_listen.n > 0 && (w->front = dns_front_new(&w->loop, w->dns, conf, f)) == NULL)
         return false;

@@ -8,7 +8,7 @@
 #include "server/admin.h"
 #include "server/server.h"
 
-enum { WORKER_MAX_LISTENERS = 2 * CONF_MAX_LISTEN };
+enum { WORKER_MAX_LISTENERS = 3 * CONF_MAX_LISTEN };
 
 /* Shared by all workers of the process. */
 struct server_shared {
@@ -16,6 +16,9 @@ struct server_shared {
     const struct server_options *options;
     struct dns_shared *dns;
     struct limits *limits;
+    /* Of the TLS listener, else NULL. The identity is for workers that start. */
+    struct io_tls_identity *identity;
+    struct io_tls_tickets *tickets;
     struct self_check *self_check; /* NULL: off */
 };
 
