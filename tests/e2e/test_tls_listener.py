@@ -247,7 +247,7 @@ def test_handshakes_count_in_the_limits(world, serve, ctx):
 @pytest.mark.limit(60)
 def test_1000_aborted_handshakes(world, serve, ctx):
     """Silent, in the middle of a hello, after it, and reset: nothing is left of them."""
-    proxy = serve()
+    proxy = serve(WORKERS=1)
     client, hello = proxy.host.net.hosts["client"], client_hello(ctx)
 
     def abort(n):
@@ -258,13 +258,17 @@ def test_1000_aborted_handshakes(world, serve, ctx):
             if i % 8 > 3:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             sock.close()
-    abort(3000)  # the allocator has what it needs
-    eventually(lambda: metrics(proxy, admin_of(proxy))["closed"] == 3000, 10, "all are over")
-    n_fds, rss = proxy.n_fds(), proxy.rss_kib()
-    abort(1000)
-    eventually(lambda: metrics(proxy, admin_of(proxy))["closed"] == 4000, 10, "all are over")
-    assert proxy.n_fds() == n_fds
-    assert is_sanitized() or proxy.rss_kib() - rss < 1024
+    sizes, fds = [], []
+    # The allocator takes what the busiest moment needs, and that is not the first one; a leak never ends.
+    while len(sizes) < 3 or sizes[-1] - sizes[-2] > 200:
+        assert is_sanitized() or len(sizes) < 12, sizes
+        abort(1000)
+        eventually(lambda: metrics(proxy, admin_of(proxy))["closed"] == 1000 * (1 + len(sizes)), 10, "all are over")
+        sizes.append(proxy.rss_kib())
+        fds.append(proxy.n_fds())
+        if is_sanitized() and len(sizes) == 3:
+            break
+    assert len(set(fds)) == 1
     assert not [x for x in proxy.lines() if x.get("event") == "tls_handshake"]
 
 
