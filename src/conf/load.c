@@ -219,11 +219,16 @@ static void check_tls(struct load *l)
     const struct conf *c = l->conf;
     bool has[] = { c->tls_listen.n > 0, c->tls_cert.n > 0, c->tls_key.n > 0 };
     static const enum conf_setting settings[] = { CONF_TLS_LISTEN, CONF_TLS_CERT, CONF_TLS_KEY };
-    for (int i = 0; i < 3 && !l->has_failed; i++)
-        if (!has[i] && (has[0] || has[1] || has[2]))
-            bad_at(l, conf_rows[settings[i]].key,
-                   "not set; PENSTOCK_TLS_LISTEN, PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY go "
-                   "together: all three or none");
+    int given = has[0] ? 0 : has[1] ? 1 : 2;
+    for (int i = 0; i < 3 && has[given] && !l->has_failed; i++) {
+        char problem[160];
+        snprintf(problem, sizeof problem,
+                 "%s is not set; PENSTOCK_TLS_LISTEN, PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY go "
+                 "together: all three or none",
+                 conf_rows[settings[i]].key);
+        if (!has[i])
+            bad_at(l, conf_rows[settings[given]].key, problem);
+    }
 }
 
 static void check_together(struct load *l, enum conf_use use)

@@ -535,7 +535,7 @@ def test_all_three_or_none(world, certificate):
     for missing in given:
         done = config_check(world, **{k: v for k, v in given.items() if k != missing})
         assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-        assert f"PENSTOCK_{missing}: not set" in done.stderr and "all three or none" in done.stderr
+        assert f"PENSTOCK_{missing} is not set" in done.stderr and "all three or none" in done.stderr
     assert "the same address as PENSTOCK_LISTEN" in config_check(world, **{**given, "TLS_LISTEN": "[::]:80"}).stderr
 
 
