@@ -157,6 +157,20 @@ def test_charts_have_words(browser, still):
     assert browser.text("#servers figcaption").startswith("Latency: ")
 
 
+def test_young_process_is_drawn_wide(browser, still):
+    """What the first minutes have is not a corner of an empty hour."""
+    state = made_up.healthy()
+    state["uptime_s"] = 180
+    for s in state["dns"]["servers"]:
+        s["history"]["latency_ms"] = [None] * 342 + [1.5] * 18
+        s["history"]["queries"] = [0] * 342 + [2] * 18
+    show(browser, still, state)
+    assert browser.text("#servers figcaption").endswith("None of 36 questions failed.")
+    drawn = browser.eval(js="() => ['desc', '.main'].map((s) => document.querySelector('#servers ' + s)).map((n) => n.getAttribute('d') || n.textContent)")
+    assert "highest 1.5 ms" in drawn[0] and drawn[1].startswith("M252.0 ") and drawn[1].endswith("H360.0")
+    assert browser.eval(js="() => document.querySelector('#servers title').textContent").endswith("over the last 10 minutes")
+
+
 def test_hostile_names_are_text(browser, still):
     show(browser, still, made_up.hostile())
     browser.eval(js="() => { for (const b of document.querySelectorAll('.more')) b.click(); }")
@@ -243,3 +257,17 @@ def test_memory_stays(browser, still):
     before, after = turns(400, 0), turns(600, 1000)
     assert after["nodes"] <= before["nodes"] + 100 and after["listeners"] <= before["listeners"] + 5, (before, after)
     assert after["used"] <= before["used"] + 1_000_000, (before, after)
+
+
+def test_hidden_page_asks_seldom(browser, still):
+    """A tab in the background asks every half minute; when it is looked at again, at once."""
+    show(browser, still, made_up.healthy())
+    browser.eval(js="""() => { Object.defineProperty(document, 'hidden', { configurable: true, get: () => window.away });
+        window.away = true; }""")
+    time.sleep(1.3)  # the question under way ends
+    before = len(browser.seen()["requests"])
+    time.sleep(1.5)
+    assert len(browser.seen()["requests"]) == before
+    browser.eval(js="() => { window.away = false; document.dispatchEvent(new Event('visibilitychange')); }")
+    browser.wait(js="(n) => performance.getEntriesByType('resource').length > n", arg=0)
+    eventually(lambda: len(browser.seen()["requests"]) > before, 1, "a question")

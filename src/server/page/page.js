@@ -5,7 +5,7 @@
 
 const EVERY_MS = 1000, HIDDEN_MS = 30000, LATE_MS = 3000, GIVE_UP_MS = 4000, MOST_MS = 4000;
 const $ = (id) => document.getElementById(id);
-const hour = { step_ms: 10000, n: 360, end: null };
+const hour = { step_ms: 10000, n: 360, end: null, word: 'hour' };
 let now = 0; // the process's clock, ms
 
 // --- Words ---
@@ -37,7 +37,7 @@ function span(seconds) {
 }
 
 const clock = (t) => new Date(t).toISOString().slice(11, 19);
-const ago = (time) => time ? `${span((now - Date.parse(time)) / 1000)} ago` : 'never';
+const ago = (time) => time ? `${span((now - Date.parse(time)) / 1000).replace(/ (min|h|d) .*/, ' $1')} ago` : 'never';
 const STATES = {
   well: ['ok', 'Well'], ok: ['ok', 'Ok'], warning: ['warn', 'Warning'], suspect: ['err', 'Suspect'], error: ['err', 'Error'],
   failing: ['err', 'Failing'], untried: ['none', 'Not asked yet'], unknown: ['none', 'Unknown'], information: ['none', 'Note'],
@@ -159,7 +159,15 @@ async function copy(code, button) {
 
 const WIDE = 360, HIGH = 48, STRIP = 8;
 
-const slots = (v) => Array.from({ length: hour.n }, (_, i) => v && v[i] !== undefined ? v[i] : null);
+const slots = (v) => Array.from({ length: hour.n }, (_, i) => v ? v[v.length - hour.n + i] ?? null : null);
+// A young process has the last ten minutes drawn wide, and not a corner of an empty hour.
+function zoom(history, uptime_s) {
+  Object.assign(hour, history);
+  const minutes = [10, 30, 60].find((m) => uptime_s < m * 60) || 60;
+  hour.n = Math.min(history.n, Math.round(minutes * 60000 / hour.step_ms));
+  hour.word = minutes === 60 ? 'hour' : `${minutes} minutes`;
+}
+
 const stepTime = (i) => hour.end ? Date.parse(hour.end) - (hour.n - 1 - i) * hour.step_ms : null;
 const stepWord = (i) => stepTime(i) ? `${clock(stepTime(i))}: ` : '';
 
@@ -191,7 +199,7 @@ function bars(values, top, high, base, least) {
 const area = (path, ground) => path.split('M').filter(Boolean)
   .map((run) => `M${run}V${ground}H${run.split(' ')[0]}z`).join('');
 
-// c: {label, title, desc, caption, at(i), main: [values], bad: [values], is_bars}
+// c: {title, desc, caption, at(i), main: [values], bad: [values] or nothing, is_bars}; values as slots() gives them
 function chart(parent, key, c) {
   parent.charts = parent.charts || {};
   let node = parent.charts[key];
@@ -204,7 +212,7 @@ function chart(parent, key, c) {
   attr(node, 'aria-label', c.title);
   text(node.querySelector('title'), c.title);
   text(node.querySelector('desc'), c.desc);
-  const main = slots(c.main), bad = slots(c.bad), strip = c.is_bars ? 0 : STRIP, high = HIGH - strip;
+  const { main, bad } = c, strip = bad && !c.is_bars ? STRIP : 0, high = HIGH - strip;
   const top = Math.max(...main, 1e-9) * 1.05;
   const path = c.is_bars ? bars(main, top, high - 2, HIGH, 1) : line(main, top, high);
   const q = (name) => node.querySelector(`.${name}`);
@@ -212,8 +220,8 @@ function chart(parent, key, c) {
   attr(node.querySelector('path:nth-of-type(3)'), 'class', c.is_bars ? 'bars' : 'main');
   attr(node.querySelector('path:nth-of-type(3)'), 'd', path);
   attr(q('area'), 'd', c.is_bars ? '' : area(path, high));
-  attr(q('bad'), 'd', c.is_bars ? bars(bad, top, high - 2, HIGH, 2.5) : bars(bad, 1, STRIP - 2, HIGH, STRIP - 2));
-  text(slot(node, 'begin'), `${span(hour.n * hour.step_ms / 1000).replace(' 0 min', '')} ago`);
+  attr(q('bad'), 'd', c.is_bars ? bars(bad, top, high - 2, HIGH, 2.5) : bars(bad || [], 1, STRIP - 2, HIGH, STRIP - 2));
+  text(slot(node, 'begin'), `${hour.word === 'hour' ? '1 hour' : hour.word} ago`);
   point(node);
 }
 
@@ -264,12 +272,12 @@ function drawVerdict(d) {
 function drawTiles(d) {
   const h = d.requests.history, servers = d.dns.servers || [];
   const before = h.requests && h.requests.length > 1 ? h.requests[h.requests.length - 2] : null;
-  const well = servers.filter((s) => s.state === 'well').length;
+  const asked = servers.filter((s) => s.state !== 'untried'), well = asked.filter((s) => healthOf(s) === 'well');
   const tiles = [
     ['Requests a second', number((before || 0) / (hour.step_ms / 1000))], ['In flight', number(d.requests.in_flight)],
     ['First byte', ms([...h.ttfb_ms || []].reverse().find((x) => x !== null && x !== undefined))],
     ['Errors, last minute', number(sum((d.faults || []).map((f) => f.last_minute)))],
-    ['DNS servers well', `${well} of ${servers.length}`], ['Running for', span(d.uptime_s)],
+    ['DNS servers well', asked.length ? `${well.length} of ${asked.length}` : 'none asked'], ['Running for', span(d.uptime_s)],
   ];
   list($('tiles'), 'tile', tiles, (t) => t[0], (n, [name, value]) => fill(n, { name, value }));
 }
@@ -331,17 +339,18 @@ function drawZone(node, zone, servers) {
 const healthOf = (s) => !s ? 'unknown' : s.state === 'well' && s.failures_in_row > 0 ? 'silent' : s.state;
 
 function drawServer(node, s) {
-  const h = s.history || {}, most = Math.max(0, ...slots(h.latency_ms)), asked = sum(h.queries), failed = sum(h.failures);
+  const h = s.history || {}, latency = slots(h.latency_ms), queries = slots(h.queries), failures = slots(h.failures);
+  const most = Math.max(0, ...latency), asked = sum(queries), failed = sum(failures);
   attr(node, 'data-address', s.address);
   attr(node, 'data-state', healthOf(s));
   const health = healthOf(s);
   mark(slot(node, 'mark'), health, s.failures_in_row ? `${stateOf(health)[1]}: ${plural(s.failures_in_row, 'failure')} in a row` : '');
   fill(node, { address: s.address, what: s.what });
-  const said = `now ${ms(s.rtt_ms)}, highest ${most ? ms(most) : '–'}. ${failed ? `${number(failed)} of ${plural(asked, 'question')} failed (red strip)` : `None of ${plural(asked, 'question')} failed`}.`;
+  const said = !asked && s.rtt_ms === null ? `nothing was asked in the last ${hour.word}.` : `now ${ms(s.rtt_ms)}, highest ${most ? ms(most) : '–'}. ${failed ? `${number(failed)} of ${plural(asked, 'question')} failed (red strip)` : `None of ${plural(asked, 'question')} failed`}.`;
   chart(slot(node, 'chart'), 'latency', {
-    title: `Latency and failures of ${s.address} over the last hour`, desc: said, caption: `Latency: ${said}`,
-    main: h.latency_ms, bad: h.failures,
-    at: (i) => `${ms((h.latency_ms || [])[i])}, ${plural((h.queries || [])[i] || 0, 'question')}, ${number((h.failures || [])[i] || 0)} failed`,
+    title: `Latency and failures of ${s.address} over the last ${hour.word}`, desc: said, caption: `Latency: ${said}`,
+    main: latency, bad: failures,
+    at: (i) => `${ms(latency[i])}, ${plural(queries[i] || 0, 'question')}, ${number(failures[i] || 0)} failed`,
   });
   facts(slot(node, 'facts'), [
     ['Questions', number(s.queries)], ['Timeouts', number(s.timeouts)],
@@ -380,17 +389,17 @@ function drawUpstreams(d) {
 }
 
 function drawRequests(d) {
-  const r = d.requests, h = r.history, asked = sum(h.requests), errors = sum(h.errors), most = Math.max(0, ...slots(h.requests));
-  const took = slots(h.ttfb_ms).filter((x) => x !== null), at = (list, i) => (list || [])[i] || 0;
-  const counted = `${plural(asked, 'request')} in the last hour, ${plural(errors, 'error')}${errors ? ' (red)' : ''}; at most ${number(most)} in ${span(hour.step_ms / 1000)}`;
+  const r = d.requests, requests = slots(r.history.requests), bad = slots(r.history.errors), ttfb = slots(r.history.ttfb_ms);
+  const asked = sum(requests), errors = sum(bad), most = Math.max(0, ...requests), took = ttfb.filter((x) => x !== null);
+  const counted = `${plural(asked, 'request')} in the last ${hour.word}, ${plural(errors, 'error')}${errors ? ' (red)' : ''}; at most ${number(most)} in ${span(hour.step_ms / 1000)}`;
   chart($('request-charts'), 'requests', {
-    title: 'Requests and errors over the last hour', desc: counted, caption: counted, main: h.requests, bad: h.errors, is_bars: true,
-    at: (i) => `${plural(at(h.requests, i), 'request')}, ${plural(at(h.errors, i), 'error')}`,
+    title: `Requests and errors over the last ${hour.word}`, desc: counted, caption: counted, main: requests, bad, is_bars: true,
+    at: (i) => `${plural(requests[i] || 0, 'request')}, ${plural(bad[i] || 0, 'error')}`,
   });
   const first = took.length ? `first byte after ${ms(took[took.length - 1])} of late, ${ms(Math.max(...took))} at most` : 'no response yet';
   chart($('request-charts'), 'ttfb', {
-    title: 'Time to the first byte over the last hour', desc: first, caption: `Mean of a step: ${first}`, main: h.ttfb_ms,
-    at: (i) => `first byte after ${ms((h.ttfb_ms || [])[i])}`,
+    title: `Time to the first byte over the last ${hour.word}`, desc: first, caption: `Mean of a step: ${first}`, main: ttfb,
+    at: (i) => `first byte after ${ms(ttfb[i])}`,
   });
   facts($('responses'), [['Requests since the start', number(r.total)], ['In flight', number(r.in_flight)],
     ...Object.entries(r.responses || {}).map(([k, n]) => [`Responses ${k}`, number(n)]),
@@ -448,7 +457,7 @@ const SECTIONS = [drawVerdict, drawTiles, drawAttention, drawDns, drawUpstreams,
 
 function draw(d) {
   now = Date.parse(d.time);
-  Object.assign(hour, d.history);
+  zoom(d.history, d.uptime_s);
   text($('host'), `on ${d.host}`);
   for (const section of SECTIONS) section(d);
   for (const id of ['all', 'nav']) show($(id), true);
