@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -61,6 +62,17 @@ class NameServer(threading.Thread):
 class Proxy(Contender):
     """A proxy of the bench: ready when an object comes through it."""
 
+    @property
+    def speaks_tls(self):
+        return self.name.endswith("-tls")
+
+    def connect(self):
+        sock = socket.create_connection((LISTEN_ADDRESS, self.port), 2)
+        if not self.speaks_tls:
+            return sock
+        context = ssl.create_default_context(cafile=self.log.parent / "ca.pem")
+        return context.wrap_socket(sock, server_hostname=HOST)
+
     def wait_ready(self, seconds=10):
         """Until an object comes through it whole."""
         deadline, why = time.monotonic() + seconds, "nothing"
@@ -68,7 +80,7 @@ class Proxy(Contender):
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended: {self.log.read_text()[-2000:]}")
             try:
-                with socket.create_connection((LISTEN_ADDRESS, self.port), 2) as s:
+                with self.connect() as s:
                     s.settimeout(6)
                     s.sendall(f"GET /{HOST}/bucket/1k HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n".encode())
                     answer = b""
@@ -110,7 +122,7 @@ class Stage:
                 "LISTEN_ADDRESS": LISTEN_ADDRESS, "ORIGIN_ADDRESS": ORIGIN_ADDRESS,
                 "ORIGIN_PORT": self.origin_port, "DNS": f"{LISTEN_ADDRESS}:{self.dns.port}",
                 "CA": self.run / "ca.pem", "NGINX_USER": user, "PREFIX_BYTES": len(HOST) + 1,
-                "ACCESS_LOG": "off", "CORS": "",
+                "ACCESS_LOG": "off", "CORS": "", "TLS": "", "TLS_FILES": "",
                 "NOFILE": resource.getrlimit(resource.RLIMIT_NOFILE)[0]}
 
     def nginx(self, name, template, **more):
@@ -127,6 +139,12 @@ class Stage:
                     f"{ORIGIN_ADDRESS}:{self.origin_port}", HOST, self.run / "ca.pem"], port, None
         if name == "penstock":
             return self.penstock()
+        if name == "penstock-tls":
+            port = free_port()
+            command, _, env = self.penstock(PENSTOCK_TLS_LISTEN=f"{LISTEN_ADDRESS}:{port}",
+                                            PENSTOCK_TLS_CERT=str(self.run / "origin.pem"),
+                                            PENSTOCK_TLS_KEY=str(self.run / "origin.key"))
+            return command, port, env
         program = "haproxy" if name == "haproxy" else "nginx"
         if not shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin"):
             raise LookupError(f"{program} is not installed")
@@ -137,6 +155,10 @@ class Stage:
         if name == "nginx-equal":
             return self.nginx(name, "nginx-tuned.conf.in", ACCESS_LOG="/dev/null json",
                               CORS=(HERE / "conf/cors-nginx.inc").read_text().rstrip())
+        if name == "nginx-tls":
+            return self.nginx(name, "nginx-tuned.conf.in", TLS=" ssl", TLS_FILES=(
+                f"ssl_certificate {self.run}/origin.pem; ssl_certificate_key {self.run}/origin.key; "
+                "ssl_protocols TLSv1.2 TLSv1.3; ssl_buffer_size 16k;"))
         port = free_port()
         path = self.run / "haproxy.cfg"
         path.write_text(fill("haproxy.cfg.in", self.values(name, port)))

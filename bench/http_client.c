@@ -14,6 +14,47 @@ static void watch(struct client *c, int epfd, uint32_t events)
     c->armed = events;
 }
 
+SSL_CTX *client_tls(void)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1)
+        die("no TLS 1.3");
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return ctx;
+}
+
+/* send(2) and recv(2), or what stands for them on TLS: -1 with EAGAIN where they would wait. */
+static ssize_t put(struct client *c, const void *from, size_t n, int flags)
+{
+    size_t k;
+    if (!c->ssl)
+        return send(c->fd, from, n, flags);
+    if (SSL_write_ex(c->ssl, from, n, &k) == 1)
+        return (ssize_t)k;
+    errno = SSL_get_error(c->ssl, 0) == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return -1;
+}
+
+static ssize_t get(struct client *c, void *to, size_t n)
+{
+    size_t k;
+    if (!c->ssl)
+        return recv(c->fd, to, n, 0);
+    if (SSL_read_ex(c->ssl, to, n, &k) == 1)
+        return (ssize_t)k;
+    int e = SSL_get_error(c->ssl, 0);
+    errno = e == SSL_ERROR_WANT_READ ? EAGAIN : EPROTO;
+    return e == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static void shake_hands(struct client *c, SSL_CTX *ctx)
+{
+    c->ssl = SSL_new(ctx);
+    if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_connect(c->ssl) != 1)
+        die("the TLS handshake failed");
+}
+
 void client_open(struct client *c, int epfd, const struct client_target *t)
 {
     *c = (struct client){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
@@ -23,13 +64,17 @@ void client_open(struct client *c, int epfd, const struct client_target *t)
         setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &t->rcvbuf, sizeof t->rcvbuf);
     if (connect(c->fd, (const struct sockaddr *)&t->address, sizeof t->address) != 0)
         die("connect: %s", strerror(errno));
-    set_nonblock(c->fd);
     set_nodelay(c->fd);
+    if (t->tls)
+        shake_hands(c, t->tls);
+    set_nonblock(c->fd);
     watch(c, epfd, EPOLLIN);
 }
 
 void client_close(struct client *c)
 {
+    SSL_free(c->ssl);
+    c->ssl = NULL;
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
@@ -48,7 +93,7 @@ static bool send_request(struct client *c, int epfd, const struct client_target 
             n = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
             flags = MSG_NOSIGNAL;
         }
-        ssize_t k = send(c->fd, from, n, flags);
+        ssize_t k = put(c, from, n, flags);
         if (k < 0) {
             watch(c, epfd, EPOLLIN | EPOLLOUT);
             return errno == EAGAIN;
@@ -96,7 +141,7 @@ static void read_head(struct client *c, const struct client_target *t)
 
 static enum client_state receive_head(struct client *c, const struct client_target *t)
 {
-    ssize_t n = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, 0);
+    ssize_t n = get(c, c->in + c->in_len, sizeof c->in - c->in_len);
     if (n <= 0)
         return n < 0 && errno == EAGAIN ? CLIENT_BUSY : CLIENT_BROKEN;
     c->in_len += (size_t)n;
@@ -120,7 +165,7 @@ static enum client_state receive(struct client *c, const struct client_target *t
         if (s != CLIENT_BUSY || !c->reading_body || budget)
             return s;
     }
-    ssize_t n = recv(c->fd, scratch, c->body_left < room ? (size_t)c->body_left : room, 0);
+    ssize_t n = get(c, scratch, c->body_left < room ? (size_t)c->body_left : room);
     if (n <= 0)
         return n < 0 && errno == EAGAIN ? CLIENT_BUSY : CLIENT_BROKEN;
     body(c, t, scratch, (size_t)n);
@@ -132,7 +177,11 @@ enum client_state client_event(struct client *c, int epfd, const struct client_t
 {
     if (c->writing && !send_request(c, epfd, t))
         return c->state = CLIENT_BROKEN;
-    enum client_state s = receive(c, t, budget);
+    enum client_state s;
+    /* What waits inside TLS makes no event. */
+    do
+        s = receive(c, t, budget);
+    while (s == CLIENT_BUSY && c->ssl && SSL_has_pending(c->ssl) && !budget);
     if (s == CLIENT_DONE) {
         c->used = true;
         if (c->writing) /* an answer before the body was sent: the bench expects none */

@@ -5,6 +5,8 @@
 
 #include "bench.h"
 
+#include <openssl/ssl.h>
+
 enum { CLIENT_HEAD_BYTES = 8192 };
 
 struct client_target {
@@ -15,12 +17,14 @@ struct client_target {
     uint64_t answer_bytes; /* what a good answer's body has */
     bool check;            /* compare bodies with the pattern */
     int rcvbuf;            /* 0: the kernel's choice */
+    SSL_CTX *tls;          /* NULL: in the clear */
 };
 
 enum client_state { CLIENT_FREE, CLIENT_BUSY, CLIENT_DONE, CLIENT_BROKEN };
 
 struct client {
     int fd;
+    SSL *ssl;
     enum client_state state;
     bool writing, reading_body, closing, used, bad;
     uint32_t armed;
@@ -32,7 +36,12 @@ struct client {
     char in[CLIENT_HEAD_BYTES];
 };
 
-/* Opens the connection (blocking: it is loopback) and registers it for input. */
+/* For connections over TLS 1.3 with the cipher that the origin has; nobody's certificate is looked
+ * at. */
+SSL_CTX *client_tls(void);
+
+/* Opens the connection (blocking: it is loopback; the handshake as well) and registers it for
+ * input. */
 void client_open(struct client *c, int epfd, const struct client_target *t);
 void client_close(struct client *c);
 

@@ -280,13 +280,13 @@ static uint64_t number(const char *text, uint64_t max)
 
 static void parse(int argc, char **argv)
 {
-    static const struct option names[] = { { "mode", 1, 0, 'm' },       { "connect", 1, 0, 'a' },
-                                           { "target", 1, 0, 't' },     { "conns", 1, 0, 'n' },
-                                           { "ms", 1, 0, 's' },         { "rate", 1, 0, 'r' },
-                                           { "put", 1, 0, 'p' },        { "get", 1, 0, 'g' },
-                                           { "warm", 1, 0, 'w' },       { "slow-bytes", 1, 0, 'b' },
-                                           { "timeout-ms", 1, 0, 'T' }, { "rcvbuf", 1, 0, 'R' },
-                                           { "opaque", 1, 0, 'o' },     { 0 } };
+    static const struct option names[] = {
+        { "mode", 1, 0, 'm' },       { "connect", 1, 0, 'a' },    { "target", 1, 0, 't' },
+        { "conns", 1, 0, 'n' },      { "ms", 1, 0, 's' },         { "rate", 1, 0, 'r' },
+        { "put", 1, 0, 'p' },        { "get", 1, 0, 'g' },        { "warm", 1, 0, 'w' },
+        { "slow-bytes", 1, 0, 'b' }, { "timeout-ms", 1, 0, 'T' }, { "rcvbuf", 1, 0, 'R' },
+        { "opaque", 1, 0, 'o' },     { "tls", 1, 0, 'l' },        { 0 }
+    };
     const char *path = "/";
     for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
         switch (o) {
@@ -325,6 +325,9 @@ static void parse(int argc, char **argv)
             break;
         case 'R':
             target.rcvbuf = (int)number(optarg, 1 << 24);
+            break;
+        case 'l':
+            target.tls = number(optarg, 1) == 1 ? client_tls() : NULL;
             break;
         case 'o':
             opt.is_opaque = number(optarg, 1) == 1;

@@ -3,7 +3,8 @@
 REFERENCE = "nginx-tuned"
 TITLES = {"relay": "bare relay (the floor)", "nginx-replaced": "the replaced nginx config",
           "nginx-tuned": "nginx tuned, no log, no CORS", "nginx-equal": "nginx tuned, JSON log and CORS",
-          "haproxy": "HAProxy", "penstock": "penstock"}
+          "haproxy": "HAProxy", "penstock": "penstock",
+          "nginx-tls": "nginx tuned, TLS on both sides", "penstock-tls": "penstock, TLS on both sides"}
 GB = 1e9
 
 
@@ -118,6 +119,21 @@ def memory_table(memory):
     return lines
 
 
+def tls_table(tls):
+    names = names_in(tls["cpu"])
+    lines = ["TLS towards clients as well as towards S3:", "", "| | " + " | ".join(TITLES[n] for n in names) + " | ratio |",
+             "|" + " --- |" * (len(names) + 2)]
+    for key, row in tls["cpu"].items():
+        cells = [median([c for c in (cost(key, r) for r in row.get(n, [])) if c is not None]) for n in names]
+        lines.append(f"| {label(key)}, {unit(key)} | "
+                     + " | ".join("failed" if c is None else f"{c:.1f}" if key.endswith("k") else f"{c:.3f}" for c in cells)
+                     + f" | {spread(pairs(key, row.get('penstock-tls', []), row.get('nginx-tls')))} |")
+    idle = [tls["idle"].get(n, {"error": "missing"}) for n in names]
+    lines.append("| per idle client | " + " | ".join(
+        "failed" if "error" in r else f"{(r['after'] - r['before']) / max(r['held'], 1) / 1024:.1f} KiB" for r in idle) + " | |")
+    return lines
+
+
 def markdown(result):
     m = result["machine"]
     lines = [f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}; {'; '.join(m['versions'].values())}; "
@@ -127,7 +143,8 @@ def markdown(result):
         lines += ["The machine was busy with other things: the absolute figures and p99 are worth little.", ""]
     for name, why in result.get("missing", {}).items():
         lines += [f"Without {TITLES[name]}: {why.splitlines()[0][:200]}", ""]
-    for part, table in (("cpu", cpu_tables), ("latency", latency_table), ("memory", memory_table)):
+    for part, table in (("cpu", cpu_tables), ("latency", latency_table), ("memory", memory_table),
+                        ("tls", tls_table)):
         if result.get(part):
             lines += [*table(result[part]), ""]
     return "\n".join(lines)

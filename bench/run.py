@@ -19,6 +19,7 @@ import report
 from contenders import HOST, Stage
 from machine import LISTEN_ADDRESS, describe, isolate, pin, turns
 
+TLS_NAMES = ["nginx-tls", "penstock-tls"]  # a part of its own: TLS on both sides
 NAMES = ["relay", "nginx-replaced", "nginx-tuned", "nginx-equal", "haproxy", "penstock"]
 KI, MI = 1024, 1024 * 1024
 # name, bytes, clients
@@ -28,9 +29,9 @@ SIZES = [("1k", KI, 32), ("64k", 64 * KI, 16), ("1m", MI, 8), ("64m", 64 * MI, 4
 class Load:
     """One run of the load client, held at the point where its connections are open and warm."""
 
-    def __init__(self, stage, port, mode, timeout, **options):
-        command = [stage.build / "bench/load", "--mode", mode, "--connect", f"{LISTEN_ADDRESS}:{port}",
-                   "--timeout-ms", str(timeout * 1000)]
+    def __init__(self, stage, contender, mode, timeout, **options):
+        command = [stage.build / "bench/load", "--mode", mode, "--connect", f"{LISTEN_ADDRESS}:{contender.port}",
+                   "--timeout-ms", str(timeout * 1000), "--tls", str(int(contender.speaks_tls))]
         for key, value in options.items():
             command += ["--" + key.replace("_", "-"), str(value)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -66,7 +67,7 @@ def request_options(name, size, method):
 
 def measure(stage, contender, mode, ms, **options):
     """Runs one load and takes the proxy's CPU time on both sides of it."""
-    load = Load(stage, contender.port, mode, 60, ms=ms, **options)
+    load = Load(stage, contender, mode, 60, ms=ms, **options)
     before = contender.cpu_ns()
     load.say()
     result = load.line()
@@ -131,7 +132,7 @@ def grown(stage, name, mode, settle, **options):
     contender = stage.contenders.pop()
     try:
         before = contender.memory()
-        load = Load(stage, contender.port, mode, 60, **options)
+        load = Load(stage, contender, mode, 60, **options)
         time.sleep(settle)
         after = contender.memory()
         held = load.ready["ready"]
@@ -156,6 +157,24 @@ def run_memory(stage, names, idle, slow):
     return results
 
 
+def run_tls(stage, rounds, ms, idle):
+    """Small and large downloads over TLS towards the client as well, and what idle clients cost then."""
+    results = {"cpu": {}, "idle": {name: grown(stage, name, "idle", 1, conns=idle, target=target("1k"), get=KI)
+                                   for name in TLS_NAMES}}
+    before = list(stage.contenders)
+    stage.start(TLS_NAMES)
+    contenders = [c for c in stage.contenders if c.speaks_tls]
+    for round_number in range(rounds):
+        for name, size, conns in (SIZES[0], SIZES[2]):
+            for contender in turns(contenders, round_number):
+                attempt(results["cpu"], stage, f"get-{name}", contender, "closed", ms, conns=conns, warm=3,
+                        **request_options(name, size, "get"))
+    for contender in contenders:
+        contender.stop()
+    stage.contenders = before
+    return results
+
+
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", default="build", help="the build directory, made with -Dbench=true")
@@ -165,7 +184,7 @@ def arguments():
     p.add_argument("--only", help="comma list of " + ", ".join(NAMES))
     p.add_argument("--sizes", help="comma list of " + ", ".join(s[0] for s in SIZES))
     p.add_argument("--methods", default="get,put", help="get, put or both")
-    p.add_argument("--parts", default="cpu,latency,memory", help="which parts to run")
+    p.add_argument("--parts", default="cpu,latency,memory,tls", help="which parts to run")
     p.add_argument("--cores", default="0,1", help="the proxy's core, everybody else's core")
     p.add_argument("--hold", action="store_true",
                    help="start the first of --only, print its port and process, and wait for Enter (to profile it)")
@@ -213,6 +232,8 @@ def main():
             result["cpu"] = run_cpu(stage, sizes, args.methods.split(","), args.rounds, args.ms)
         if "latency" in parts and "cpu" in result:
             result["latency"] = run_latency(stage, result["cpu"], min(args.rounds, 3), 2 * args.ms)
+        if "tls" in parts:
+            result["tls"] = run_tls(stage, args.rounds, args.ms, 500 if args.quick else 2000)
         if "memory" in parts:
             while stage.contenders:
                 stage.contenders.pop().stop()

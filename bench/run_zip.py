@@ -83,7 +83,7 @@ def run_memory(stage, shape, conns, seconds):
                                  PENSTOCK_ARCHIVE_AHEAD_TOTAL=f"{AHEAD_TOTAL_MI}M")
     try:
         before = proxy.memory()
-        load = Load(stage, proxy.port, "slow", 60, conns=conns, target=f"/zip/{shape}", get=0, opaque=1,
+        load = Load(stage, proxy, "slow", 60, conns=conns, target=f"/zip/{shape}", get=0, opaque=1,
                     rcvbuf=16384, slow_bytes=4096)
         most, end = proxy.memory(), time.monotonic() + seconds
         while time.monotonic() < end:
