@@ -187,6 +187,14 @@ resource "aws_ecs_task_definition" "this" {
     name         = "penstock"
     portMappings = [{ containerPort = var.container_port, protocol = "tcp" }]
     ulimits      = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
+    # Its own answer, also while DNS or S3 is down. The image's HEALTHCHECK is nothing to ECS.
+    healthCheck = {
+      command     = ["CMD", "/usr/bin/penstock", "healthcheck"]
+      interval    = 30
+      timeout     = 5
+      retries     = 3
+      startPeriod = 10
+    }
     # The most that Fargate gives, and longer than PENSTOCK_DRAIN_TIMEOUT_MS (110 s). ECS stops a task only when the load
     # balancer has let go of it, after drain_seconds.
     stopTimeout = 120

@@ -16,7 +16,7 @@ import cli
 import cloudformation
 import deploy
 from cloudformation import CUSTOM, TEMPLATE, everything, template, written
-from helpers import MOTO as MOTO_NAME, ORIGIN, fetch
+from helpers import MOTO as MOTO_NAME, ORIGIN, eventually, fetch
 from lab.aws_account import READ
 from lab.dns import Scripted
 from lab.penstock import ROOT, binary, is_sanitized
@@ -125,7 +125,37 @@ def test_its_small_libcurl_carries_calls_of_aws(world, rootfs, proxy):
     assert world.moto.requests and "unknown access key AKIATEST" in done.stdout, done
 
 
-def test_its_forwarder_answers_the_containers_of_a_pod_and_nobody_else(world, contained):
+@pytest.fixture
+def checked(world, rootfs):
+    """checked(command, SETTING=value ...) -> what a health check in the image says, or None where it is not well."""
+    def ask(command, **env):
+        assert command[0] == "/usr/bin/penstock"
+        with world.penstock_host.enter():
+            done = deploy.run(*deploy.inside(rootfs, world.resolv_conf(CORP, name="image-resolv.conf"), world.ca.path), binary(),
+                              *command[1:], env={"PATH": os.environ["PATH"], **env}, timeout=15)
+        assert done.returncode in (0, 1), done
+        return done.stdout if done.returncode == 0 else None
+    return ask
+
+
+def test_its_health_checks_say_well_while_it_runs_alone_and_only_then(world, account, contained, checked):
+    with open(os.path.join(DEPLOY, "image", "Dockerfile")) as f:
+        own = json.loads(re.search("^HEALTHCHECK.* CMD (.*)", f.read(), re.M)[1])
+    resources = account.create("checked")
+    how, *ecs = account.container(resources)["healthCheck"]["command"]
+    assert how == "CMD" and ecs == own
+    env = account.environment(resources)
+    assert checked(own, **env) is None
+    for host in (world.corp_host, world.aws_host, world.origin_host, world.registry_host):
+        host.silence()
+    proxy = contained(port=int(env["PENSTOCK_LISTEN"].removeprefix(":")))
+    assert "S3 Proxy" in checked(own, **env)
+    proxy.term()
+    proxy.process.wait(5)
+    assert checked(own, **env) is None
+
+
+def test_its_forwarder_answers_the_containers_of_a_pod_and_nobody_else(world, contained, checked):
     """The manifest's own environment; the network namespace is the pod's."""
     pod = manifest("forwarder-sidecar.yaml")[0]["spec"]["template"]["spec"]
     sidecar = pod["initContainers"][0]
@@ -134,11 +164,15 @@ def test_its_forwarder_answers_the_containers_of_a_pod_and_nobody_else(world, co
     world.penstock_host.run("sh", "-c", f"echo {pod['securityContext']['sysctls'][0]['value']} >"
                             f"/proc/sys/{pod['securityContext']['sysctls'][0]['name'].replace('.', '/')}")
     try:
-        contained(args=sidecar["args"], INTERNAL_REGISTRY_URL=None, LISTEN=None, port=53,
+        contained(args=sidecar["args"], INTERNAL_REGISTRY_URL=None, LISTEN=None, wait=False,
                   **{**env, "DNS_SERVERS": CORP, "DNS_AWS": "on"})
+        for probe in ("startupProbe", "livenessProbe"):
+            command = sidecar[probe]["exec"]["command"]
+            eventually(lambda command=command: checked(command, PENSTOCK_DNS_LISTEN=env["DNS_LISTEN"]), what=probe)
         dig = ("dig", "+tries=1", "+time=3", "+noall", "+answer", "+comments", ORIGIN)
         assert "NOERROR" in world.penstock_host.run(*dig, f"@{pod['dnsConfig']['nameservers'][0]}")
-        assert "REFUSED" in world.client.run(*dig, f"@{world.penstock_host.ip}")
+        with pytest.raises(RuntimeError, match="connection refused|timed out|no servers"):
+            world.client.run(*dig, f"@{world.penstock_host.ip}")
     finally:
         world.penstock_host.run("sh", "-c", "echo 1024 >/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
@@ -221,7 +255,8 @@ def test_times_of_the_template_go_with_penstocks_own():
     unit = open(UNIT).read()
     assert drain < int(re.search("^TimeoutStopSec=(.*)", unit, re.M)[1])
     pod = manifest("deployment.yaml")[1]["spec"]["template"]["spec"]
-    assert drain < pod["terminationGracePeriodSeconds"]
+    slept = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert drain + slept < pod["terminationGracePeriodSeconds"]
 
 
 def test_the_doctors_role_may_read_what_it_judges_and_nothing_else(account):
