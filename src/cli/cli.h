@@ -16,6 +16,7 @@ int cmd_demo(int argc, char **argv);
 int cmd_dns(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_explain_url(int argc, char **argv);
 int cmd_fix(int argc, char **argv);
 int cmd_forwarding(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);

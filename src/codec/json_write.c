@@ -43,6 +43,14 @@ void json_put_text(struct json *j, const char *key, const char *value)
         json_put_null(j, key);
 }
 
+void json_put_target(struct json *j, const char *key, struct str target)
+{
+    begin_value(j, key);
+    buf_byte(j->out, '"');
+    escape_json_target(j->out, target);
+    buf_byte(j->out, '"');
+}
+
 void json_put_u64(struct json *j, const char *key, uint64_t value)
 {
     begin_value(j, key);

@@ -22,6 +22,8 @@ void json_close(struct json *j, char bracket);
 void json_put_str(struct json *j, const char *key, struct str value);
 /* NULL becomes null. */
 void json_put_text(struct json *j, const char *key, const char *value);
+/* A request target, its secrets masked as escape_json_target does. */
+void json_put_target(struct json *j, const char *key, struct str target);
 void json_put_u64(struct json *j, const char *key, uint64_t value);
 void json_put_i64(struct json *j, const char *key, int64_t value);
 void json_put_bool(struct json *j, const char *key, bool value);

@@ -97,10 +97,10 @@ static void write_zone_counts(struct table *t, const struct dns_name *zone)
     }
 }
 
-static void write_route(struct table *t, const struct dns_route *route)
+static void write_route(struct table *t, const char *key, const struct dns_route *route)
 {
     char text[DNS_NAME_TEXT_BYTES];
-    json_open(&t->json, NULL, '{');
+    json_open(&t->json, key, '{');
     json_put_text(&t->json, "zone", dns_name_text(&route->zone, text));
     json_put_text(&t->json, "from", route->from);
     json_put_bool(&t->json, "every_failure_moves_on",
@@ -260,7 +260,7 @@ static void write_table(struct table *t)
     json_put_bool(j, "asks_amazon", t->shared->conf->dns_aws_allowed);
     json_open(j, "routes", '[');
     for (size_t i = 0; i < t->routes->n; i++)
-        write_route(t, &t->routes->v[i]);
+        write_route(t, NULL, &t->routes->v[i]);
     json_close(j, '[');
     json_open(j, "servers", '[');
     for (size_t i = 0; i < t->status.n_servers; i++)
@@ -287,5 +287,15 @@ void dns_routes_json(struct dns_shared *s, uint64_t now_ms, const char *by, stru
     } else {
         out->failed = true;
     }
+    dns_routes_unref(routes);
+}
+
+void dns_route_json(struct dns_shared *s, const struct dns_name *name, const char *key,
+                    struct json *j)
+{
+    struct dns_routes *routes = dns_shared_routes(s);
+    struct table t = { .json = *j, .shared = s, .routes = routes };
+    write_route(&t, key, dns_routes_find(routes, name));
+    *j = t.json;
     dns_routes_unref(routes);
 }

@@ -9,9 +9,13 @@
  *   endpoints   names for which another group than the first is asked first, or none worked
  *   cache       entries, bytes, max_bytes
  */
-#include "base/buf.h"
+#include "codec/dns_name.h"
+#include "codec/json_write.h"
 #include "dns/engine.h"
 
 /* now_ms: of the loop whose engines use s. by: who says it, see dns_report_by. out->failed when
  * memory was out. */
 void dns_routes_json(struct dns_shared *s, uint64_t now_ms, const char *by, struct buf *out);
+/* The route of one name, as a member of an object: without health and counters. */
+void dns_route_json(struct dns_shared *s, const struct dns_name *name, const char *key,
+                    struct json *j);

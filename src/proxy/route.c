@@ -21,7 +21,7 @@ static bool refuse_target(struct route *out, struct fault *f, struct str target)
     return refuse(out, f, FAULT_NOT_FOUND, str_first(target, str_find(target, '?', 0)));
 }
 
-static const struct conf_host_rule *find_rule(const struct conf *conf, struct str host)
+const struct conf_host_rule *route_host_rule(const struct conf *conf, struct str host)
 {
     for (size_t i = 0; i < conf->allow_hosts.n; i++)
         if (str_glob_nocase(conf->allow_hosts.v[i].pattern, host))
@@ -39,14 +39,14 @@ static struct str rule_bucket(const struct conf_host_rule *rule, struct str host
 }
 
 /* A host's letters have no case; in a path they do, and old buckets differ in it. */
-static bool bucket_is_allowed(const struct conf *conf, struct str bucket, bool is_of_host)
+const struct str *route_bucket_glob(const struct conf *conf, struct str bucket, bool is_of_host)
 {
     for (size_t i = 0; i < conf->allow_buckets.n; i++) {
-        struct str glob = conf->allow_buckets.v[i];
-        if (is_of_host ? str_glob_nocase(glob, bucket) : str_glob(glob, bucket))
-            return true;
+        const struct str *glob = &conf->allow_buckets.v[i];
+        if (is_of_host ? str_glob_nocase(*glob, bucket) : str_glob(*glob, bucket))
+            return glob;
     }
-    return false;
+    return NULL;
 }
 
 /*
@@ -61,7 +61,7 @@ static bool copy_source_is_allowed(const struct conf *conf, struct str path, str
     for (size_t i = 0; i < bucket->n; i++)
         if (bucket->p[i] == '%' || bucket->p[i] == ':')
             return false;
-    return bucket_is_allowed(conf, *bucket, false);
+    return route_bucket_glob(conf, *bucket, false) != NULL;
 }
 
 /* All of them: who knows which one the origin takes where the field is repeated? */
@@ -88,7 +88,7 @@ static bool check_buckets(const struct conf *conf, const struct http_head *head,
         out->bucket = bucket;
     if (conf->allow_buckets.n == 0)
         return true;
-    if (kind != S3_BUCKET_OK || !bucket_is_allowed(conf, bucket, is_of_host))
+    if (kind != S3_BUCKET_OK || route_bucket_glob(conf, bucket, is_of_host) == NULL)
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
     if (head != NULL && !copy_sources_are_allowed(conf, head, &bucket))
         return refuse(out, f, FAULT_BUCKET_DENIED, bucket);
@@ -103,7 +103,7 @@ static bool find_origin(const struct conf *conf, struct str host, struct route *
     if (!host_name_is_valid(host))
         return false;
     bool is_s3 = s3_host_parse(host, s3);
-    const struct conf_host_rule *rule = find_rule(conf, host);
+    const struct conf_host_rule *rule = route_host_rule(conf, host);
     if (!is_s3)
         *s3 = (struct s3_host){ .form = S3_NONE };
     if (rule == NULL && !is_s3)

@@ -53,6 +53,10 @@ bool route_location(const struct conf *conf, struct str location, struct route *
  */
 bool route_redirect(const struct conf *conf, const struct http_head *request, struct str location,
                     struct route *out, struct fault *f);
+/* The row of PENSTOCK_ALLOW_HOSTS that counts for this host, and that of PENSTOCK_ALLOW_BUCKETS for
+ * this bucket; NULL where no row matches. */
+const struct conf_host_rule *route_host_rule(const struct conf *conf, struct str host);
+const struct str *route_bucket_glob(const struct conf *conf, struct str bucket, bool is_of_host);
 /* pages may be NULL. */
 void route_admin(const struct http_head *head, const struct page_maker *pages, struct route *out,
                  struct fault *f);
