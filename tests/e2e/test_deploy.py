@@ -239,6 +239,15 @@ def test_with_every_option_at_once(account):
     assert (listener["Protocol"], listener["Port"]) == ("HTTPS", 443)
 
 
+def test_the_readme_tells_of_every_resource_and_parameter():
+    with open(os.path.join(DEPLOY, "README.md")) as f:
+        text = f.read()
+    told = set(re.findall(r"`(\w+)`", text[text.index("## CloudFormation"):text.index("## Terraform")]))
+    assert set(written()["Resources"]) <= told
+    # Those that the command itself names are told of there.
+    assert set(written()["Parameters"]) <= told | set(re.findall(r"(\w+)=\.\.\.", text))
+
+
 def test_times_of_the_template_go_with_penstocks_own():
     made = template()
     with open(os.path.join(ROOT, "src", "conf", "settings.def")) as f:
