@@ -11,7 +11,10 @@
 enum {
     CLIENT_LINGER_BYTES = 64 * 1024 * 1024,
     CLIENT_LINGER_MS = 2000,
-    CLIENT_REFUSED_HEAD_MS = 5000
+    CLIENT_REFUSED_HEAD_MS = 5000,
+    /* Draining: who asked or connected so lately has a request on the way as likely as not. */
+    CLIENT_RECENT_US = 1000 * 1000,
+    CLIENT_LAST_HEAD_MS = 500
 };
 
 static void client_on_ready(struct io_stream *s, unsigned events);
@@ -36,6 +39,7 @@ struct client *client_new(struct proxy *p, int fd, const struct addr *peer, enum
     c->port = (uint8_t)(port == PROXY_PORT_TLS ? PROXY_PORT_PUBLIC : port);
     c->is_refused = is_refused;
     c->state = port == PROXY_PORT_TLS ? CLIENT_HANDSHAKE : CLIENT_IDLE;
+    c->idle_since_us = io_now_us();
     list_push_back(&p->clients, &c->node);
     p->n_clients++;
     metric_add(METRIC_CLIENTS_OPEN, 1);
@@ -227,22 +231,16 @@ void client_next(struct client *c)
 {
     c->tx = NULL;
     c->state = CLIENT_IDLE;
-    if (c->proxy->is_draining && io_block_n(&c->in) == 0) {
-        client_end(c);
-        return;
-    }
-    if (c->proxy->is_draining) {
-        /* Closing with requests unread would be a reset, which can take the last answer with it. */
-        client_linger(c);
-        return;
-    }
+    c->idle_since_us = io_now_us();
     io_stream_want(c->stream, IO_READ);
     if (io_block_n(&c->in) > 0)
         serve(c);
     else
         io_block_give(c->proxy->loop, &c->in);
+    /* Draining, here are only those whose answer had promised that the connection stays. */
     if (c->state == CLIENT_IDLE)
-        client_arm(c, c->proxy->conf->idle_timeout_ms);
+        client_arm(c,
+                   c->proxy->is_draining ? CLIENT_LAST_HEAD_MS : c->proxy->conf->idle_timeout_ms);
 }
 
 static void read_head(struct client *c)
@@ -332,6 +330,22 @@ static void refuse_late_head(struct client *c)
     struct fault f = { .kind = FAULT_NONE };
     fault_set(&f, FAULT_HEAD_TIMEOUT, "head", NULL);
     refuse_unread(c, &f);
+}
+
+void client_drain(struct client *c)
+{
+    bool is_silent = c->state == CLIENT_HANDSHAKE && c->stream->ssl == NULL;
+    if (c->state != CLIENT_IDLE && !is_silent)
+        return;
+    /* What has come already is in flight, and closing over it would be a reset. */
+    uint8_t before = c->state;
+    client_on_ready(c->stream, IO_READ);
+    if (c->state != before || (is_silent && c->stream->ssl != NULL))
+        return;
+    if (io_now_us() - c->idle_since_us >= CLIENT_RECENT_US)
+        client_close(c);
+    else
+        client_arm(c, CLIENT_LAST_HEAD_MS);
 }
 
 static void client_on_late(struct io_timer *t)

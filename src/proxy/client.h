@@ -31,6 +31,7 @@ struct client {
     struct tx *tx;  /* while CLIENT_TX */
     size_t scanned; /* of the head, see http1_parse_request */
     uint64_t head_started_us;
+    uint64_t idle_since_us;
     uint64_t lingered_bytes;
     uint32_t n_requests;
     uint8_t state;   /* enum client_state */
@@ -57,6 +58,13 @@ void client_linger(struct client *c);
 
 /* The transaction of this connection is over: the next head, which may be here already, or idle. */
 void client_next(struct client *c);
+
+/*
+ * We end soon. Does nothing to a connection that is busy. Who was idle for long is closed; of
+ * the others the next request may be on the way: they have a moment for it, and the answer says
+ * that it is the last.
+ */
+void client_drain(struct client *c);
 
 /*
  * Reads into c->in, into a block of that size where it holds none. IO_OK: there is something (or no

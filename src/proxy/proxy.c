@@ -96,10 +96,7 @@ void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg)
     p->on_drained = on_drained;
     p->drained_arg = arg;
     LIST_EACH (it, after, &p->clients) {
-        struct client *c = LIST_ENTRY(it, struct client, node);
-        bool is_silent = c->state == CLIENT_HANDSHAKE && c->stream->ssl == NULL;
-        if (c->state == CLIENT_IDLE || is_silent)
-            client_close(c);
+        client_drain(LIST_ENTRY(it, struct client, node));
     }
     proxy_on_client_closed(p);
 }

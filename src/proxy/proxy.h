@@ -49,9 +49,10 @@ enum proxy_port { PROXY_PORT_PUBLIC, PROXY_PORT_TLS, PROXY_PORT_ADMIN };
 void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port);
 
 /*
- * Idle connections close at once, requests in flight (and TLS handshakes that have begun) finish
- * and their connections close then. on_drained runs once, when none is left (perhaps before this
- * returns).
+ * Connections that were idle for a second or longer close at once; those that asked or connected
+ * later have half a second for a last request. Requests in flight (and TLS handshakes that have
+ * begun) finish, and their connections close then. on_drained runs once, when none is left (perhaps
+ * before this returns).
  */
 void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg);
 

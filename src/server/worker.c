@@ -228,13 +228,22 @@ static void close_listeners(struct worker *w)
         io_listener_close(&w->listeners[--w->n_listeners].io);
 }
 
+/* Who is in the backlog has connected, and may have sent a request: closing over it would be a
+ * reset. */
+static void retire_listeners(struct worker *w)
+{
+    for (size_t i = 0; i < w->n_listeners; i++)
+        io_listener_retire(&w->listeners[i].io);
+    w->n_listeners = 0;
+}
+
 void worker_drain(struct worker *w)
 {
     if (w->is_draining)
         return;
     w->is_draining = true;
     w->n_draining = w->front != NULL ? 2 : 1;
-    close_listeners(w);
+    retire_listeners(w);
     io_timer_arm(&w->loop, &w->drain_timer, w->shared->conf->drain_timeout_ms);
     if (w->front != NULL)
         dns_front_drain(w->front, on_drained, w);
