@@ -11,6 +11,7 @@ enum {
     EXIT_USAGE_ERROR = 64, /* EX_USAGE of sysexits.h */
 };
 
+int cmd_completion(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_dns(int argc, char **argv);

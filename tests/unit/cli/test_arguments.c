@@ -109,7 +109,7 @@ static void test_rows(void **state)
         }
         CLI_EACH (e, cli_exits, id)
             n_exits++;
-        assert_true(n_options > 0 && n_options <= ARGUMENTS_OPTIONS && n_exits > 0);
+        assert_true(n_options <= ARGUMENTS_OPTIONS && n_exits > 0);
         /* Lines of a screen, not of a paragraph. */
         struct str rest = buf_str(&help), line;
         while (str_next(&rest, '\n', &line))
