@@ -50,7 +50,7 @@ def origin(world):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("pause", [0.0, 0.05])
+@pytest.mark.parametrize("pause", [0.0, 0.3])
 def test_none_lost(origin, start, workers, pause):
     """Keep-alive clients without a pause, and with one: then most connections are idle between two requests."""
     proxy = start(WORKERS=str(workers))
@@ -65,7 +65,7 @@ def test_none_lost(origin, start, workers, pause):
         await asyncio.wait_for(asyncio.gather(load.run(), term()), 30)
     asyncio.run(scene())
     assert load.lost == [], (len(load.lost), load.lost[:5])
-    assert at["busy"] >= 100 if not pause else at["standing"] - at["busy"] >= 50, at
+    assert at["busy"] >= 100 if not pause else at["standing"] - at["busy"] >= 20, at
     assert load.counts["answered"] > at["answered"]
     assert load.counts["refused"] == N_CLIENTS, "each client ends because nobody listens any more"
     assert load.last_connected - at["when"] < 1.0
