@@ -20,6 +20,8 @@ static inline struct json json_begin(struct buf *out)
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_put_str(struct json *j, const char *key, struct str value);
+/* What escape_json or escape_json_target wrote: the inside of a string, taken as it is. */
+void json_put_escaped(struct json *j, const char *key, struct str escaped);
 /* NULL becomes null. */
 void json_put_text(struct json *j, const char *key, const char *value);
 /* A request target, its secrets masked as escape_json_target does. */
@@ -30,3 +32,5 @@ void json_put_bool(struct json *j, const char *key, bool value);
 void json_put_null(struct json *j, const char *key);
 /* Microseconds as milliseconds with three decimals. */
 void json_put_ms(struct json *j, const char *key, uint64_t us);
+/* RFC 3339, UTC, with milliseconds; of the time since 1970. 0, and what no calendar has: null. */
+void json_put_time(struct json *j, const char *key, uint64_t unix_ms);

@@ -171,6 +171,26 @@ static void write_gauge(struct buf *out, const struct dns_status *st, const stru
     }
 }
 
+/* How many were measured and what they took in all: the mean over any time is a division. */
+static void write_round_trips(struct buf *out, const struct dns_status *st)
+{
+    static const struct row row = { "penstock_dns_server_round_trip_seconds", "",
+                                    "Round trips to a DNS server over UDP, probes too." };
+    if (st->n_servers > 0)
+        write_family(out, &row, "summary");
+    for (size_t s = 0; s < st->n_servers; s++) {
+        const struct dns_server_status *server = &st->servers[s];
+        char text[ADDR_TEXT_BYTES];
+        addr_text(&server->addr, text);
+        write_sample(out, "penstock_dns_server_round_trip_seconds_sum", "server", text, "");
+        buf_printf(out, "%llu.%06u\n", (unsigned long long)(server->round_trips_us / 1000000),
+                   (unsigned)(server->round_trips_us % 1000000));
+        write_sample(out, "penstock_dns_server_round_trip_seconds_count", "server", text, "");
+        buf_u64(out, server->n_round_trips);
+        buf_byte(out, '\n');
+    }
+}
+
 static void write_cache(struct buf *out, struct dns_cache *cache)
 {
     static const struct row entries = { "penstock_dns_cache_entries", "",
@@ -191,6 +211,7 @@ void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out)
         return;
     }
     write_servers(out, &st);
+    write_round_trips(out, &st);
     for (size_t g = 0; g < sizeof gauges / sizeof *gauges; g++)
         write_gauge(out, &st, &gauges[g]);
     write_zones(out, &st);

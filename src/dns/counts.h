@@ -26,6 +26,7 @@ enum dns_zone_count {
 
 struct dns_server_counts {
     _Atomic uint64_t v[N_DNS_SERVER_COUNTS];
+    _Atomic uint64_t n_round_trips, round_trips_us; /* measured over UDP, and their sum */
 };
 
 struct dns_zone {
@@ -38,6 +39,11 @@ struct dns_zone {
 static inline void dns_server_count(struct dns_server_counts *s, enum dns_server_count c)
 {
     atomic_fetch_add_explicit(&s->v[c], 1, memory_order_relaxed);
+}
+static inline void dns_server_count_round_trip(struct dns_server_counts *s, uint32_t us)
+{
+    atomic_fetch_add_explicit(&s->n_round_trips, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->round_trips_us, us, memory_order_relaxed);
 }
 static inline void dns_zone_count(struct dns_zone *z, enum dns_zone_count c)
 {

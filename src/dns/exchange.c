@@ -85,6 +85,8 @@ static void count_answer(struct dns_exchange *x, struct str theirs)
     uint64_t took = io_now_us() - x->sent_us;
     /* What TCP took is no round trip. */
     uint32_t rtt_us = x->by_tcp ? 0 : took > UINT32_MAX ? UINT32_MAX : (uint32_t)took + 1;
+    if (rtt_us > 0)
+        dns_server_count_round_trip(&x->server->counts, rtt_us);
     pthread_mutex_lock(&s->lock);
     bool is_well_again = dns_server_answered(x->server, rtt_us);
     if (is_well_again)

@@ -106,6 +106,7 @@ static void count_result(struct dns_lookup *l)
     if (l->is_counted)
         return;
     l->is_counted = true;
+    metric_observe(HISTOGRAM_DNS_LOOKUP, io_now_us() - l->started_us);
     count_zone(l);
     if (l->explain->source == DNS_FROM_CACHE)
         metric_add(METRIC_DNS_CACHE_HITS, 1);

@@ -34,16 +34,27 @@ static bool has_root_route(const struct conf *conf)
     return false;
 }
 
+bool dns_group_setting(const struct conf *conf, const struct dns_route *route,
+                       const struct dns_group *group, enum conf_setting *out)
+{
+    if (strcmp(group->name, "vpc") == 0)
+        *out = CONF_DNS_AWS_SERVERS;
+    else if (strcmp(route->from, "setting") == 0 || has_root_route(conf))
+        *out = CONF_DNS_ROUTES;
+    else if (conf->dns_servers.n > 0)
+        *out = CONF_DNS_SERVERS;
+    else
+        return false;
+    return true;
+}
+
 static void write_group_origin(struct table *t, const struct dns_route *route,
                                const struct dns_group *group)
 {
     const struct conf *conf = t->shared->conf;
-    if (strcmp(group->name, "vpc") == 0) {
-        write_setting(t, CONF_DNS_AWS_SERVERS);
-    } else if (strcmp(route->from, "setting") == 0 || has_root_route(conf)) {
-        write_setting(t, CONF_DNS_ROUTES);
-    } else if (conf->dns_servers.n > 0) {
-        write_setting(t, CONF_DNS_SERVERS);
+    enum conf_setting setting;
+    if (dns_group_setting(conf, route, group, &setting)) {
+        write_setting(t, setting);
     } else {
         json_put_text(&t->json, "from", "resolv.conf");
         json_put_str(&t->json, "where", conf->resolv_conf);

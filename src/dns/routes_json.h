@@ -12,6 +12,7 @@
 #include "codec/dns_name.h"
 #include "codec/json_write.h"
 #include "dns/engine.h"
+#include "dns/router.h"
 
 /* now_ms: of the loop whose engines use s. by: who says it, see dns_report_by. out->failed when
  * memory was out. */
@@ -19,3 +20,7 @@ void dns_routes_json(struct dns_shared *s, uint64_t now_ms, const char *by, stru
 /* The route of one name, as a member of an object: without health and counters. */
 void dns_route_json(struct dns_shared *s, const struct dns_name *name, const char *key,
                     struct json *j);
+
+/* The setting that a group's servers come from; false: resolv.conf has them. */
+bool dns_group_setting(const struct conf *conf, const struct dns_route *route,
+                       const struct dns_group *group, enum conf_setting *out);

@@ -26,6 +26,8 @@ static void copy_server(struct dns_server_status *to, struct dns_server *from, u
     }
     for (unsigned c = 0; c < N_DNS_SERVER_COUNTS; c++)
         to->counts[c] = atomic_load_explicit(&from->counts.v[c], memory_order_relaxed);
+    to->n_round_trips = atomic_load_explicit(&from->counts.n_round_trips, memory_order_relaxed);
+    to->round_trips_us = atomic_load_explicit(&from->counts.round_trips_us, memory_order_relaxed);
 }
 
 static void copy_zone(struct dns_zone_status *to, struct dns_zone *from)

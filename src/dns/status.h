@@ -15,6 +15,7 @@ struct dns_server_status {
     uint32_t budget_left; /* packets */
     uint64_t avoided_zone[DNS_MAX_AVOIDED_ZONES], avoided_until_ms[DNS_MAX_AVOIDED_ZONES];
     uint64_t counts[N_DNS_SERVER_COUNTS];
+    uint64_t n_round_trips, round_trips_us;
 };
 
 struct dns_zone_status {

@@ -4,13 +4,19 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* Behind the counters: of each histogram its buckets and its sum. */
+enum {
+    HISTOGRAM_CELLS = HISTOGRAM_MAX_BOUNDS + 2,
+    N_CELLS = N_METRICS + N_HISTOGRAMS * HISTOGRAM_CELLS,
+};
+
 /*
  * The counts of one thread. Only its thread writes, so a load and a store are enough; others read.
  * A shard outlives its thread, for its counts belong to the sums; the next new thread takes it
  * over, so there are never more shards than threads at once.
  */
 struct shard {
-    _Alignas(64) _Atomic uint64_t count[N_METRICS]; /* no cache line has two writers */
+    _Alignas(64) _Atomic uint64_t count[N_CELLS]; /* no cache line has two writers */
     atomic_bool is_taken;
     struct shard *next;
 };
@@ -35,6 +41,29 @@ static const struct metric_row rows[N_METRICS] = {
 #include "base/fault.def"
 #undef FAULT
 };
+
+/* Bounds in microseconds. Of a request: from what a cache next door takes to a transfer of minutes. */
+static const uint32_t request_bounds[] = { 1000,    5000,     10000,    25000,   50000,
+                                           100000,  250000,   500000,   1000000, 2500000,
+                                           5000000, 10000000, 60000000, 600000000 };
+static const uint32_t lookup_bounds[] = { 100,   500,    1000,   2500,   5000,    10000,   25000,
+                                          50000, 100000, 250000, 500000, 1000000, 2500000, 5000000 };
+
+#define N_BOUNDS(bounds) (sizeof(bounds) / sizeof(bounds)[0])
+_Static_assert(N_BOUNDS(request_bounds) <= HISTOGRAM_MAX_BOUNDS, "buckets");
+_Static_assert(N_BOUNDS(lookup_bounds) <= HISTOGRAM_MAX_BOUNDS, "buckets");
+
+static const struct histogram_row histograms[N_HISTOGRAMS] = {
+#define HISTOGRAM(id, bounds, name, labels, help)                                                  \
+    [HISTOGRAM_##id] = { name, labels, help, N_BOUNDS(bounds), bounds },
+#include "obs/metrics.def"
+#undef HISTOGRAM
+};
+
+const struct histogram_row *histogram_row(unsigned histogram)
+{
+    return histogram < N_HISTOGRAMS ? &histograms[histogram] : NULL;
+}
 
 const struct metric_row *metric_row(unsigned metric)
 {
@@ -81,15 +110,30 @@ static struct shard *my_shard(void)
     return mine;
 }
 
-void metric_add(enum metric m, uint64_t n)
+static void add(struct shard *s, unsigned cell, uint64_t n)
 {
-    struct shard *s = my_shard();
     if (s == &common) {
-        atomic_fetch_add_explicit(&s->count[m], n, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->count[cell], n, memory_order_relaxed);
         return;
     }
-    uint64_t now = atomic_load_explicit(&s->count[m], memory_order_relaxed);
-    atomic_store_explicit(&s->count[m], now + n, memory_order_relaxed);
+    uint64_t now = atomic_load_explicit(&s->count[cell], memory_order_relaxed);
+    atomic_store_explicit(&s->count[cell], now + n, memory_order_relaxed);
+}
+
+void metric_add(enum metric m, uint64_t n)
+{
+    add(my_shard(), m, n);
+}
+
+void metric_observe(enum histogram h, uint64_t us)
+{
+    const struct histogram_row *row = &histograms[h];
+    struct shard *s = my_shard();
+    unsigned bucket = 0, first = N_METRICS + h * HISTOGRAM_CELLS;
+    while (bucket < row->n_bounds && us > row->bounds_us[bucket])
+        bucket++;
+    add(s, first + bucket, 1);
+    add(s, first + HISTOGRAM_CELLS - 1, us);
 }
 
 void metric_sub(enum metric m, uint64_t n)
@@ -110,12 +154,29 @@ void metric_response(int http_status)
         metric_add((enum metric)(METRIC_RESPONSES_2XX + class - 2), 1);
 }
 
-uint64_t metric_read(unsigned metric)
+static uint64_t sum_of(unsigned cell)
 {
     uint64_t sum = 0;
-    for (struct shard *s = atomic_load(&shards); s && metric < N_METRICS; s = s->next)
-        sum += atomic_load_explicit(&s->count[metric], memory_order_relaxed);
+    for (struct shard *s = atomic_load(&shards); s; s = s->next)
+        sum += atomic_load_explicit(&s->count[cell], memory_order_relaxed);
     return sum;
+}
+
+uint64_t metric_read(unsigned metric)
+{
+    return metric < N_METRICS ? sum_of(metric) : 0;
+}
+
+/* The number is that of the buckets as they were read, so that a page of them agrees with itself. */
+void histogram_read(unsigned histogram, struct histogram_sums *out)
+{
+    *out = (struct histogram_sums){ 0 };
+    if (histogram >= N_HISTOGRAMS)
+        return;
+    unsigned first = N_METRICS + histogram * HISTOGRAM_CELLS;
+    for (unsigned b = 0; b <= histograms[histogram].n_bounds; b++)
+        out->n += out->buckets[b] = sum_of(first + b);
+    out->sum_us = sum_of(first + HISTOGRAM_CELLS - 1);
 }
 
 void metrics_read(uint64_t out[static N_METRICS])

@@ -1,11 +1,67 @@
 #include "obs/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static void write_family(struct buf *out, const struct metric_row *row)
+/* Texts of rows need no escapes: neither backslashes nor line ends are in them. */
+static void write_family(struct buf *out, const char *name, const char *help, const char *type)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
-               row->kind == METRIC_GAUGE ? "gauge" : "counter");
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* Without the zeros at the end: "0.005", "60". */
+static void write_bound(struct buf *out, uint32_t us)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%u.%06u", us / 1000000, us % 1000000);
+    while (text[n - 1] == '0')
+        n--;
+    if (text[n - 1] == '.')
+        n--;
+    buf_append(out, str_of(text, (size_t)n));
+}
+
+static void write_part(struct buf *out, const struct histogram_row *row, const char *part)
+{
+    buf_printf(out, "%s%s", row->name, part);
+    if (row->labels[0] != 0)
+        buf_printf(out, "{%s}", row->labels);
+    buf_byte(out, ' ');
+}
+
+static void write_histogram(struct buf *out, unsigned histogram)
+{
+    const struct histogram_row *row = histogram_row(histogram);
+    struct histogram_sums v;
+    uint64_t below = 0;
+    histogram_read(histogram, &v);
+    for (unsigned b = 0; b <= row->n_bounds; b++) {
+        below += v.buckets[b];
+        buf_printf(out, "%s_bucket{%s%sle=\"", row->name, row->labels,
+                   row->labels[0] != 0 ? "," : "");
+        if (b < row->n_bounds)
+            write_bound(out, row->bounds_us[b]);
+        else
+            buf_append(out, STR("+Inf"));
+        buf_printf(out, "\"} %llu\n", (unsigned long long)below);
+    }
+    write_part(out, row, "_sum");
+    buf_printf(out, "%llu.%06u\n", (unsigned long long)(v.sum_us / 1000000),
+               (unsigned)(v.sum_us % 1000000));
+    write_part(out, row, "_count");
+    buf_printf(out, "%llu\n", (unsigned long long)v.n);
+}
+
+static void write_histograms(struct buf *out)
+{
+    const char *before = "";
+    for (unsigned h = 0; h < N_HISTOGRAMS; h++) {
+        const struct histogram_row *row = histogram_row(h);
+        if (strcmp(before, row->name) != 0)
+            write_family(out, row->name, row->help, "histogram");
+        before = row->name;
+        write_histogram(out, h);
+    }
 }
 
 void metrics_write(struct buf *out)
@@ -16,7 +72,8 @@ void metrics_write(struct buf *out)
     for (unsigned m = 0; m < N_METRICS; m++) {
         const struct metric_row *row = metric_row(m);
         if (before == NULL || strcmp(before->name, row->name) != 0)
-            write_family(out, row);
+            write_family(out, row->name, row->help,
+                         row->kind == METRIC_GAUGE ? "gauge" : "counter");
         before = row;
         buf_append(out, str_from_c(row->name));
         if (row->labels[0] != 0)
@@ -26,4 +83,5 @@ void metrics_write(struct buf *out)
         buf_u64(out, row->kind == METRIC_GAUGE && v[m] > INT64_MAX ? 0 : v[m]);
         buf_byte(out, '\n');
     }
+    write_histograms(out);
 }

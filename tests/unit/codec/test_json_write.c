@@ -26,10 +26,18 @@ static void nesting_and_commas(void **state)
     json_put_text(&j, "nothing", NULL);
     json_put_ms(&j, "ms", 1007);
     json_put_ms(&j, "none", 0);
+    json_put_escaped(&j, "raw", STR("\\u0000\\\""));
+    json_put_time(&j, "billion", 1000000000007);
+    json_put_time(&j, "never", 0);
+    json_put_time(&j, "last", 253402300799999);
+    json_put_time(&j, "beyond", 253402300800000);
     json_close(&j, '{');
     assert_false(out.failed);
     const char *want = "{\"empty\":[],\"list\":[0,18446744073709551615,{},\"x\"],\"yes\":true,"
-                       "\"no\":false,\"nothing\":null,\"ms\":1.007,\"none\":0.000}";
+                       "\"no\":false,\"nothing\":null,\"ms\":1.007,\"none\":0.000,"
+                       "\"raw\":\"\\u0000\\\"\",\"billion\":\"2001-09-09T01:46:40.007Z\","
+                       "\"never\":null,"
+                       "\"last\":\"9999-12-31T23:59:59.999Z\",\"beyond\":null}";
     if (!str_eq(buf_str(&out), str_from_c(want)))
         fail_msg("%.*s", STR_ARG(buf_str(&out)));
     buf_done(&out);

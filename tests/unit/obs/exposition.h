@@ -13,6 +13,7 @@ enum { EXPOSITION_MAX = 4096 };
 
 struct exposition {
     unsigned n_families, n_samples;
+    struct str type; /* of the last family */
     struct str families[EXPOSITION_MAX], samples[EXPOSITION_MAX]; /* name and labels */
     double values[EXPOSITION_MAX];
 };
@@ -43,6 +44,18 @@ static inline void exposition_labels(struct str line, struct str labels)
     assert_int_equal(i, labels.n);
 }
 
+/* A summary's or histogram's samples have their part's name behind the family's. */
+static inline bool exposition_belongs(const struct exposition *x, struct str name)
+{
+    struct str family = x->families[x->n_families - 1];
+    if (str_eq(x->type, STR("counter")) || str_eq(x->type, STR("gauge")))
+        return str_eq(name, family);
+    struct str part = str_from(name, family.n);
+    return str_starts(name, family) &&
+           (str_eq(part, STR("_sum")) || str_eq(part, STR("_count")) ||
+            (str_eq(x->type, STR("histogram")) && str_eq(part, STR("_bucket"))));
+}
+
 static inline void exposition_sample(struct exposition *x, struct str line)
 {
     size_t end = line.n;
@@ -51,7 +64,7 @@ static inline void exposition_sample(struct exposition *x, struct str line)
     assert_true(end > 0);
     struct str key = str_first(line, end - 1);
     size_t name_n = str_find(key, '{', 0);
-    if (x->n_families == 0 || !str_eq(str_first(key, name_n), x->families[x->n_families - 1]))
+    if (x->n_families == 0 || !exposition_belongs(x, str_first(key, name_n)))
         fail_msg("not in its family: %.*s", STR_ARG(line));
     if (name_n < key.n) {
         assert_int_equal(key.p[key.n - 1], '}');
@@ -86,7 +99,9 @@ static inline void exposition_parse(struct exposition *x, struct str text)
             continue;
         }
         assert_true(str_eq(what, STR("TYPE")) && str_eq(name, help));
-        assert_true(str_eq(rest, STR("counter")) || str_eq(rest, STR("gauge")));
+        assert_true(str_eq(rest, STR("counter")) || str_eq(rest, STR("gauge")) ||
+                    str_eq(rest, STR("summary")) || str_eq(rest, STR("histogram")));
+        x->type = rest;
         for (unsigned i = 0; i < x->n_families; i++)
             if (str_eq(x->families[i], name))
                 fail_msg("a family in two pieces: %.*s", STR_ARG(name));
