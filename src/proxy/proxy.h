@@ -12,15 +12,27 @@ struct tx;
 struct limits;
 struct page_maker;
 
+/* A request that failed, as its access line tells it. Borrowed for the call, and from outside. */
+struct proxy_failure {
+    const struct fault *fault;
+    uint64_t id;
+    const struct addr *client;
+    struct str method, host; /* empty where they are not known */
+    struct str target;       /* behind the host; raw: escape_json_target is what shows it */
+    uint16_t status;         /* sent to the client; 0: none */
+    enum proxy_leg { PROXY_LEG_NONE, PROXY_LEG_S3, PROXY_LEG_REGISTRY } leg; /* who was asked */
+};
+
 struct proxy {
     struct io_loop *loop;
     const struct conf *conf;
     struct upstream *upstream;
     struct limits *limits;
     const struct page_maker *pages; /* of the admin port; NULL: none. Set before the first client */
-    /* Told how each request failed that did. NULL: nobody is. Set before the first client. */
-    void (*on_fault)(void *arg, enum fault_kind kind);
-    void *fault_arg;
+    /* Told of each request that failed, the admin port's apart. NULL: nobody is. Set before the
+     * first client. */
+    void (*on_failure)(void *arg, const struct proxy_failure *f);
+    void *failure_arg;
     struct buf expose;  /* the value of Access-Control-Expose-Headers */
     struct io_tls *tls; /* for the next connections on PROXY_PORT_TLS; NULL: none are accepted */
     bool is_draining;

@@ -1,5 +1,7 @@
 #include "proxy/pump.h"
 
+#include "obs/metrics.h"
+
 #include "proxy/browse.h"
 
 static void client_take(struct client *c, size_t n)
@@ -186,6 +188,18 @@ static void wait_for_write(struct tx *tx)
     wait_for_client(tx);
 }
 
+static void count_first_byte(struct tx *tx)
+{
+    uint64_t us = io_now_us() - tx->started_us;
+    tx->awaits_byte = false;
+    if (tx->zip != NULL)
+        metric_observe(HISTOGRAM_FIRST_BYTE_ARCHIVE, us);
+    else if (route_is_registry(tx->route.kind))
+        metric_observe(HISTOGRAM_FIRST_BYTE_REGISTRY, us);
+    else
+        metric_observe(HISTOGRAM_FIRST_BYTE_S3, us);
+}
+
 /*
  * down.out, then data. *data_n is how much of data went. The chunk framing is in down.out before
  * data is offered, so a short write leaves nothing to be remembered but two counters.
@@ -215,6 +229,8 @@ enum pump_result pump_send(struct tx *tx, struct str data, size_t *data_n)
         return PUMP_GONE;
     }
     d->sent_bytes += sent;
+    if (tx->awaits_byte && sent > 0)
+        count_first_byte(tx);
     size_t of_head = sent < head_n ? sent : head_n;
     d->out_sent += of_head;
     if (d->out_sent == d->out.n) {

@@ -77,6 +77,7 @@ static void reset(struct tx *tx, struct client *c)
     tx->keep_alive = false;
     tx->has_failed = tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
     tx->waits_for_client = tx->waits_for_100 = tx->is_exchanging = tx->is_paging = false;
+    tx->awaits_byte = false;
     tx->status = 0;
     tx->up_pending = tx->up_gap = 0;
     tx->up_bytes = 0;
@@ -93,7 +94,8 @@ static void reset(struct tx *tx, struct client *c)
     tx->resume.n_resumes = 0;
     tx->seen.addr.sa.sa_family = AF_UNSPEC;
     tx->seen.request_id[0] = tx->seen.dns[0] = 0;
-    metric_add(METRIC_REQUESTS_OPEN, 1);
+    if (!tx_is_admin(tx))
+        metric_add(METRIC_REQUESTS_OPEN, 1);
 }
 
 /* The head's block becomes the transaction's; what is behind the head goes into a block of its own.
@@ -231,6 +233,53 @@ static enum tx_result step_reply(struct tx *tx)
     }
 }
 
+static void tell_failure(const struct tx *tx)
+{
+    const struct proxy *p = tx->proxy;
+    enum proxy_leg leg = PROXY_LEG_NONE;
+    if (tx->to->kind == ROUTE_S3 || tx->to->kind == ROUTE_FOLLOW)
+        leg = PROXY_LEG_S3;
+    else if (route_is_registry(tx->to->kind))
+        leg = PROXY_LEG_REGISTRY;
+    const struct proxy_failure f = {
+        .fault = &tx->fault,
+        .id = tx->id,
+        .client = &tx->client->peer,
+        .method = tx->has_head ? tx->head.method_text : STR(""),
+        .host = tx->has_head ? tx->route.host : STR(""),
+        .target = !tx->has_head ? STR("") : tx->route.host.n > 0 ? tx->route.rest : tx->head.target,
+        .status = tx->status,
+        .leg = leg,
+    };
+    if (tx->fault.kind != FAULT_NONE && p->on_failure != NULL)
+        p->on_failure(p->failure_arg, &f);
+}
+
+static enum histogram duration_of(const struct tx *tx)
+{
+    if (tx->zip != NULL)
+        return HISTOGRAM_REQUEST_ARCHIVE;
+    if (route_is_registry(tx->route.kind))
+        return HISTOGRAM_REQUEST_REGISTRY;
+    return tx->route.kind == ROUTE_S3 ? HISTOGRAM_REQUEST_S3 : HISTOGRAM_REQUEST_OWN;
+}
+
+/* While all of it is still there. */
+static void count_end(const struct tx *tx)
+{
+    if (tx_is_admin(tx)) {
+        metric_add(METRIC_ADMIN_REQUESTS, 1);
+        return;
+    }
+    metric_sub(METRIC_REQUESTS_OPEN, 1);
+    metric_response(tx->status);
+    metric_fault(tx->fault.kind);
+    metric_add(METRIC_CLIENT_BYTES_IN, tx->up_bytes);
+    metric_add(METRIC_CLIENT_BYTES_OUT, tx->down.body_bytes);
+    metric_observe(duration_of(tx), io_now_us() - tx->started_us);
+    tell_failure(tx);
+}
+
 /* The records that did not go any more are not counted; the line tells of what went. */
 static void end_archive(struct tx *tx)
 {
@@ -239,6 +288,7 @@ static void end_archive(struct tx *tx)
     if (tx->zip != NULL && d->is_begun)
         d->body_bytes -= unsent < d->body_bytes ? unsent : d->body_bytes;
     access_log_write(tx);
+    count_end(tx);
     zip_download_free(tx->zip);
     tx->zip = NULL;
 }
@@ -253,13 +303,6 @@ static struct client *finish(struct tx *tx, bool keep_exchange)
     io_timer_disarm(tx->proxy->loop, &tx->pause);
     end_archive(tx);
     browse_free(tx);
-    metric_sub(METRIC_REQUESTS_OPEN, 1);
-    metric_response(tx->status);
-    metric_fault(tx->fault.kind);
-    if (tx->fault.kind != FAULT_NONE && tx->proxy->on_fault != NULL)
-        tx->proxy->on_fault(tx->proxy->fault_arg, tx->fault.kind);
-    metric_add(METRIC_CLIENT_BYTES_IN, tx->up_bytes);
-    metric_add(METRIC_CLIENT_BYTES_OUT, tx->down.body_bytes);
     io_block_give(tx->proxy->loop, &tx->head_block);
     http1_body_done(&tx->up_body);
     c->tx = NULL;

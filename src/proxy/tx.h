@@ -62,6 +62,7 @@ struct tx {
     bool is_up_told;       /* and the exchange knows */
     bool waits_for_client; /* the client's timer counts */
     bool waits_for_100;    /* the client does, with its body; 100 was not passed on yet */
+    bool awaits_byte;      /* the origin's answer begins with the next byte to the client */
     bool has_head;         /* false: the head was refused, only the fault is known */
     uint16_t status;       /* sent to the client; 0: none */
 
@@ -100,6 +101,12 @@ struct tx {
 static inline bool tx_body_was_read(const struct tx *tx)
 {
     return tx->is_up_ended && tx->up_pending == 0;
+}
+
+/* A request of the admin port is no client's: it counts apart. */
+static inline bool tx_is_admin(const struct tx *tx)
+{
+    return tx->client->port == PROXY_PORT_ADMIN;
 }
 
 /* Of the request, in bytes; more is 413. */

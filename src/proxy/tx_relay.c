@@ -128,7 +128,7 @@ static void begin_response(struct tx *tx)
         resume_init(&tx->resume, &tx->head, tx->to->rest, &tx->x.head);
     tx->status = (uint16_t)tx->x.head.status;
     d->is_chunked = framing == DOWN_CHUNKED;
-    d->is_begun = true;
+    d->is_begun = tx->awaits_byte = true;
     rewrite_response(&d->out, &tx->head, &tx->x.head, tx->to->kind, framing, tx->keep_alive,
                      buf_str(&tx->proxy->expose), browse_cookies(tx));
 }

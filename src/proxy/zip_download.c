@@ -393,7 +393,7 @@ static void begin(struct zip_download *d)
         first->may_persist = true;
     d->is_begun = true;
     tx->status = d->reply.status;
-    tx->down.is_begun = true;
+    tx->down.is_begun = tx->awaits_byte = true;
     zip_reply_write_head(&tx->down.out, &d->reply, &tx->head, tx->keep_alive);
     size_t head_n = tx->down.out.n;
     if (d->reply.n_windows > 0)

@@ -71,9 +71,10 @@ static void on_dns_decision(void *arg, const struct dns_explain *x)
         shared->options->on_decision(shared->options->arg, x);
 }
 
-static void on_fault(void *arg, enum fault_kind kind)
+static void on_failure(void *arg, const struct proxy_failure *f)
 {
-    self_check_failed(((struct worker *)arg)->shared->self_check, kind);
+    const struct server_shared *shared = ((struct worker *)arg)->shared;
+    self_check_failed(shared->self_check, f->fault->kind);
 }
 
 static void log_server(enum log_level level, const struct dns_event *e, const char *says)
@@ -189,8 +190,8 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
         return false;
     admin_init(&w->admin, &w->loop, shared->dns, w->dns);
     w->proxy.pages = &w->admin.pages;
-    w->proxy.on_fault = on_fault;
-    w->proxy.fault_arg = w;
+    w->proxy.on_failure = on_failure;
+    w->proxy.failure_arg = w;
     return index > 0 || open_listeners(w, &conf->admin, PROXY_PORT_ADMIN, f);
 }
 

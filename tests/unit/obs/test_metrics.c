@@ -105,13 +105,84 @@ static void every_row_is_in_the_text(void **state)
     metric_add(METRIC_CLIENTS_OPEN, 1);
     assert_false(out.failed);
     exposition_parse(&x, buf_str(&out));
-    assert_int_equal(x.n_samples, N_METRICS);
+    /* Of a histogram: its buckets, that of all, sum and count. */
+    assert_int_equal(x.n_samples, N_METRICS + N_HISTOGRAMS * (HISTOGRAM_MAX_BOUNDS + 3));
     assert_true(exposition_value(&x, "penstock_dns_queries_total") ==
                 (double)metric_read(METRIC_DNS_QUERIES));
     assert_true(exposition_value(&x, "penstock_faults_total{kind=\"dns_failed\"}") >= 1);
     assert_true(exposition_value(&x, "penstock_upstream_connections") == 2);
     assert_true(exposition_value(&x, "penstock_client_connections") == 0);
     buf_done(&out);
+}
+
+static const struct bucket_row {
+    const char *name;
+    uint64_t us;
+    unsigned bucket;
+} bucket_rows[] = {
+    { "nothing is in the first bucket", 0, 0 },
+    { "a bound is in its own bucket", 1000, 0 },
+    { "one more is in the next", 1001, 1 },
+    { "the last bound", 600000000, 13 },
+    { "beyond all bounds", 600000001, 14 },
+    { "hours", 36000000000, 14 },
+};
+
+static void durations_find_their_buckets(void **state)
+{
+    for (size_t i = 0; i < sizeof bucket_rows / sizeof *bucket_rows; i++) {
+        const struct bucket_row *row = &bucket_rows[i];
+        struct histogram_sums before, after;
+        histogram_read(HISTOGRAM_REQUEST_S3, &before);
+        metric_observe(HISTOGRAM_REQUEST_S3, row->us);
+        histogram_read(HISTOGRAM_REQUEST_S3, &after);
+        assert_int_equal(after.n - before.n, 1);
+        assert_int_equal(after.sum_us - before.sum_us, row->us);
+        for (unsigned b = 0; b <= HISTOGRAM_MAX_BOUNDS; b++)
+            if (after.buckets[b] - before.buckets[b] != (b == row->bucket))
+                fail_msg("%s: bucket %u", row->name, b);
+    }
+}
+
+static void buckets_are_cumulative_in_the_text(void **state)
+{
+    static struct exposition x;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    for (uint64_t us = 500; us < 100000000; us *= 3)
+        metric_observe(HISTOGRAM_DNS_LOOKUP, us);
+    metrics_write(&out);
+    exposition_parse(&x, buf_str(&out));
+    double before = 0, all = exposition_value(&x, "penstock_dns_lookup_seconds_count");
+    assert_true(all == 12);
+    assert_true(exposition_value(&x, "penstock_dns_lookup_seconds_bucket{le=\"0.0001\"}") == 0);
+    assert_true(exposition_value(&x, "penstock_dns_lookup_seconds_bucket{le=\"+Inf\"}") == all);
+    assert_true(exposition_value(&x, "penstock_dns_lookup_seconds_sum") > 130);
+    for (unsigned i = 0; i < x.n_samples; i++)
+        if (str_starts(x.samples[i], STR("penstock_dns_lookup_seconds_bucket"))) {
+            assert_true(x.values[i] >= before);
+            before = x.values[i];
+        }
+    buf_done(&out);
+}
+
+static void histograms_agree_with_their_family(void **state)
+{
+    for (unsigned h = 0; h < N_HISTOGRAMS; h++) {
+        const struct histogram_row *row = histogram_row(h);
+        assert_true(str_ends(str_from_c(row->name), STR("_seconds")));
+        for (unsigned b = 1; b < row->n_bounds; b++)
+            assert_true(row->bounds_us[b] > row->bounds_us[b - 1]);
+        for (unsigned k = h + 1; k < N_HISTOGRAMS; k++) {
+            const struct histogram_row *other = histogram_row(k);
+            if (strcmp(row->name, other->name) != 0)
+                continue;
+            assert_string_equal(histogram_row(k - 1)->name, other->name);
+            assert_string_equal(row->help, other->help);
+            assert_string_not_equal(row->labels, other->labels);
+        }
+    }
+    assert_null(histogram_row(N_HISTOGRAMS));
 }
 
 int main(void)
@@ -122,6 +193,9 @@ int main(void)
         cmocka_unit_test(responses_and_faults_find_their_rows),
         cmocka_unit_test(rows_of_a_name_stand_together_and_agree),
         cmocka_unit_test(every_row_is_in_the_text),
+        cmocka_unit_test(durations_find_their_buckets),
+        cmocka_unit_test(buckets_are_cumulative_in_the_text),
+        cmocka_unit_test(histograms_agree_with_their_family),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
