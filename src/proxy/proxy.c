@@ -54,15 +54,15 @@ static bool admit(struct proxy *p, const struct addr *peer, enum proxy_port port
                   bool *is_counted)
 {
     *is_refused = *is_counted = false;
-    if (p->is_draining)
-        return false;
-    /* Health checks come in while everything else is full. */
+    /* Health checks come in while everything else is full, or shuts down. */
     if (port == PROXY_PORT_ADMIN) {
         if (p->n_admin_clients >= PROXY_ADMIN_CLIENTS)
             return false;
         p->n_admin_clients++;
         return true;
     }
+    if (p->is_draining)
+        return false;
     enum limits_verdict v = limits_take(p->limits, peer, is_counted);
     *is_refused = v == LIMITS_REFUSE;
     return v != LIMITS_DROP;
@@ -103,7 +103,7 @@ void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg)
 
 void proxy_on_client_closed(struct proxy *p)
 {
-    if (!p->is_draining || p->n_clients > 0 || p->on_drained == NULL)
+    if (!p->is_draining || p->n_clients > p->n_admin_clients || p->on_drained == NULL)
         return;
     void (*on_drained)(void *) = p->on_drained;
     p->on_drained = NULL;

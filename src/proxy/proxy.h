@@ -64,7 +64,7 @@ void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_p
  * Connections that were idle for a second or longer close at once; those that asked or connected
  * later have half a second for a last request. Requests in flight (and TLS handshakes that have
  * begun) finish, and their connections close then. on_drained runs once, when none is left (perhaps
- * before this returns).
+ * before this returns) but the admin port's: it goes on being served until proxy_done.
  */
 void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg);
 

@@ -237,7 +237,7 @@ static void tell_failure(const struct tx *tx)
 {
     const struct proxy *p = tx->proxy;
     enum proxy_leg leg = PROXY_LEG_NONE;
-    if (tx->to->kind == ROUTE_S3 || tx->to->kind == ROUTE_FOLLOW)
+    if (tx->to->kind == ROUTE_S3)
         leg = PROXY_LEG_S3;
     else if (route_is_registry(tx->to->kind))
         leg = PROXY_LEG_REGISTRY;

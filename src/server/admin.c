@@ -1,5 +1,6 @@
 #include "server/admin.h"
 
+#include "codec/uri_query.h"
 #include "dns/counts.h"
 #include "dns/routes_json.h"
 #include "obs/metrics.h"
@@ -11,6 +12,40 @@ static bool start_metrics(struct admin *a, struct page *p, struct str query)
     p->type = STR("text/plain; version=0.0.4; charset=utf-8");
     metrics_write(&p->body);
     dns_counts_write(a->shared, io_now_ms(a->loop), &p->body);
+    return true;
+}
+
+static bool wants_json(struct str query)
+{
+    struct buf format;
+    buf_init(&format, 16);
+    bool is_json = uri_query_find(query, STR("format"), &format) == URI_QUERY_FOUND &&
+                   str_eq(buf_str(&format), STR("json"));
+    buf_done(&format);
+    return is_json;
+}
+
+static bool start_ready(struct admin *a, struct page *p, struct str query)
+{
+    struct ready ready;
+    status_ready(a->status, &ready);
+    p->status = ready.is_ready ? 200 : 503;
+    if (wants_json(query)) {
+        struct json j = json_begin(&p->body);
+        p->type = STR("application/json");
+        ready_json(&ready, &j, NULL);
+        buf_byte(&p->body, '\n');
+    } else {
+        p->type = STR("text/plain; charset=utf-8");
+        ready_text(&ready, &p->body);
+    }
+    return true;
+}
+
+static bool start_status(struct admin *a, struct page *p, struct str query)
+{
+    p->type = STR("application/json");
+    status_json(a->status, &p->body);
     return true;
 }
 
@@ -32,6 +67,8 @@ static const struct row {
     bool (*start)(struct admin *a, struct page *p, struct str query);
 } rows[] = {
     { STR_INIT("/metrics"), start_metrics },
+    { STR_INIT("/readyz"), start_ready },
+    { STR_INIT("/status.json"), start_status },
     { STR_INIT("/dns/routes"), start_routes },
     { STR_INIT("/dns/lookup"), start_lookup },
 };
@@ -65,9 +102,13 @@ static void cancel(void *arg, struct page *p)
 }
 
 void admin_init(struct admin *a, struct io_loop *loop, struct dns_shared *shared,
-                struct dns_engine *engine)
+                struct dns_engine *engine, struct status *status)
 {
     *a = (struct admin){
-        .pages = { a, has, start, cancel }, .loop = loop, .shared = shared, .engine = engine
+        .pages = { a, has, start, cancel },
+        .loop = loop,
+        .shared = shared,
+        .engine = engine,
+        .status = status,
     };
 }

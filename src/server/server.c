@@ -5,6 +5,7 @@
 #include "proxy/limits.h"
 #include "server/certificate.h"
 #include "server/self_check.h"
+#include "server/status.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -122,6 +123,9 @@ static bool start(struct server *s, struct fault *f)
     s->shared.dns = dns_shared_new(conf, f);
     if (s->shared.dns == NULL)
         return false;
+    s->shared.status = status_new(f);
+    if (s->shared.status == NULL)
+        return false;
     add_own_addresses(s->shared.dns, &conf->listen);
     add_own_addresses(s->shared.dns, &conf->tls_listen);
     add_own_addresses(s->shared.dns, &conf->admin);
@@ -142,6 +146,9 @@ static bool start(struct server *s, struct fault *f)
         return false;
     if (conf->self_check && (s->shared.self_check = self_check_start(conf, environ, f)) == NULL)
         return false;
+    const struct status_sources sources = { conf, s->shared.dns, s->shared.self_check,
+                                            s->n_workers };
+    status_start(s->shared.status, &s->workers[0].loop, &sources);
     for (unsigned i = 1; i < s->n_workers; i++, s->n_threads++, s->workers[0].n_others++) {
         int r = uv_thread_create(&s->threads[i], run_worker, &s->workers[i]);
         if (r != 0)
@@ -196,6 +203,7 @@ static void finish(struct server *s)
     for (int i = 0; i < N_SIGNALS; i++)
         if (s->signals[i].data != NULL)
             uv_close((uv_handle_t *)&s->signals[i], NULL);
+    status_stop(s->shared.status);
     while (s->n_workers > 0)
         worker_done(&s->workers[--s->n_workers]);
     free(s->workers);
@@ -204,6 +212,7 @@ static void finish(struct server *s)
     limits_free(s->shared.limits);
     io_tls_identity_free(s->shared.identity);
     io_tls_tickets_free(s->shared.tickets);
+    status_free(s->shared.status);
     dns_shared_free(s->shared.dns);
     log_done();
 }

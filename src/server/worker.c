@@ -36,6 +36,7 @@ static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum p
         struct fault cause = { .kind = FAULT_NONE };
         if (!io_listener_open(&l->io, &w->loop, &at->v[i], reuse_port, &cause))
             return name_setting(port, &cause, f);
+        l->is_open = true;
         w->n_listeners++;
     }
     return true;
@@ -75,6 +76,7 @@ static void on_failure(void *arg, const struct proxy_failure *f)
 {
     const struct server_shared *shared = ((struct worker *)arg)->shared;
     self_check_failed(shared->self_check, f->fault->kind);
+    status_failed(shared->status, f);
 }
 
 static void log_server(enum log_level level, const struct dns_event *e, const char *says)
@@ -136,7 +138,7 @@ static void on_drain_late(struct io_timer *t)
 {
     struct worker *w = LIST_ENTRY(t, struct worker, drain_timer);
     log_event(LOG_WARNING, "drain", "%zu connections were still busy at the deadline and are cut",
-              w->proxy.n_clients);
+              w->proxy.n_clients - w->proxy.n_admin_clients);
     io_loop_stop(&w->loop);
 }
 
@@ -188,7 +190,7 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
         return false;
     if (conf->dns_listen.n > 0 && (w->front = dns_front_new(&w->loop, w->dns, conf, f)) == NULL)
         return false;
-    admin_init(&w->admin, &w->loop, shared->dns, w->dns);
+    admin_init(&w->admin, &w->loop, shared->dns, w->dns, shared->status);
     w->proxy.pages = &w->admin.pages;
     w->proxy.on_failure = on_failure;
     w->proxy.failure_arg = w;
@@ -225,17 +227,23 @@ void worker_other_ended(void *arg)
 
 static void close_listeners(struct worker *w)
 {
-    while (w->n_listeners > 0)
-        io_listener_close(&w->listeners[--w->n_listeners].io);
+    for (unsigned i = 0; i < w->n_listeners; i++)
+        if (w->listeners[i].is_open)
+            io_listener_close(&w->listeners[i].io);
+    w->n_listeners = 0;
 }
 
 /* Who is in the backlog has connected, and may have sent a request: closing over it would be a
- * reset. */
+ * reset. The admin port goes on telling how it stands, until nothing is left to tell of. */
 static void retire_listeners(struct worker *w)
 {
-    for (size_t i = 0; i < w->n_listeners; i++)
-        io_listener_retire(&w->listeners[i].io);
-    w->n_listeners = 0;
+    for (unsigned i = 0; i < w->n_listeners; i++) {
+        struct worker_listener *l = &w->listeners[i];
+        if (l->port == PROXY_PORT_ADMIN)
+            continue;
+        l->is_open = false;
+        io_listener_retire(&l->io);
+    }
 }
 
 void worker_drain(struct worker *w)
@@ -243,6 +251,7 @@ void worker_drain(struct worker *w)
     if (w->is_draining)
         return;
     w->is_draining = true;
+    status_set_draining(w->shared->status);
     w->n_draining = w->front != NULL ? 2 : 1;
     retire_listeners(w);
     io_timer_arm(&w->loop, &w->drain_timer, w->shared->conf->drain_timeout_ms);

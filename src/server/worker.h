@@ -20,6 +20,7 @@ struct server_shared {
     struct io_tls_identity *identity;
     struct io_tls_tickets *tickets;
     struct self_check *self_check; /* NULL: off */
+    struct status *status;
 };
 
 struct worker {
@@ -36,6 +37,7 @@ struct worker {
     struct worker_listener {
         struct io_listener io;
         enum proxy_port port;
+        bool is_open;
     } listeners[WORKER_MAX_LISTENERS];
     struct io_timer drain_timer;
     /* Worker 0 hears the signals, so while others drain it runs on for the second one. */
