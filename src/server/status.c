@@ -182,11 +182,13 @@ void status_reloaded(struct status *s, const struct conf *conf, const char *prob
 
 static void judge_ready(struct status *s, struct status_look *l)
 {
+    const struct conf *conf = s->sources.conf;
+    bool has_proxy = conf->listen.n > 0 || conf->tls_listen.n > 0;
     const struct ready_facts facts = {
         .now_ms = l->now_ms,
         .is_draining = status_is_draining(s),
-        .has_registry = s->sources.conf->listen.n > 0 && s->sources.conf->registry.host.n > 0,
-        .has_s3 = s->sources.conf->listen.n > 0,
+        .has_registry = has_proxy && conf->registry.host.n > 0,
+        .has_s3 = has_proxy,
         .dns_all_suspect = l->health.aws_all_suspect,
         .dns_answered_ms = s->dns_answered.grew_ms,
         .dns_failed_ms = s->dns_failed.grew_ms,

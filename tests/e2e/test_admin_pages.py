@@ -11,6 +11,7 @@ from lab import world as w
 from lab.dns import Scripted
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (-?[0-9.]+)')
+PARTS = {"counter": [""], "gauge": [""], "summary": ["_sum", "_count"], "histogram": ["_bucket", "_sum", "_count"]}
 
 
 def metrics(proxy):
@@ -25,14 +26,15 @@ def metrics(proxy):
             helped = line.split(" ")[2]
         elif line.startswith("# TYPE "):
             _, _, family, kind = line.split(" ")
-            assert family == helped and family not in families and kind in ("counter", "gauge"), line
+            assert family == helped and family not in families, line
+            assert kind in PARTS, line
             families[family] = kind
         else:
             name, labels, value = SAMPLE.fullmatch(line).groups()
-            assert name == family, f"{line} is not in {family}"
+            assert name in [family + part for part in PARTS[kind]], f"{line} is not in {family}"
             assert (labels or "") not in samples.setdefault(name, {}), line
             samples[name][labels or ""] = float(value)
-            assert kind == "gauge" or name.endswith("_total")
+            assert kind != "counter" or name.endswith("_total")
     return samples
 
 
