@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from helpers import ORIGIN, Conn, eventually, request_bytes
+from helpers import ORIGIN, Conn, eventually, fetch, request_bytes
 from keepalive import Load
 from lab import origin as o
 from lab.registry import entry
@@ -91,6 +91,7 @@ def test_connected_and_silent_is_served(origin, start):
 
 def test_head_in_pieces_is_served(origin, start):
     proxy = start()
+    assert fetch(proxy, "GET", "/").status == 200, "it runs"
     conn = Conn(proxy)
     data = request_bytes("GET", f"/{ORIGIN}/drain/small")
     conn.send(data[:30])
