@@ -174,5 +174,10 @@ void conf_origin_text(const struct conf *c, enum conf_setting s, struct buf *out
 void conf_show(const struct conf *c, struct buf *out);
 /* The table for people: name, default, meaning. */
 void conf_help(struct buf *out);
+/* A row of the table as text, for the man page. All static. */
+struct conf_doc {
+    const char *key, *type, *initial, *help, *more; /* initial and more may be "" */
+};
+struct conf_doc conf_doc(enum conf_setting s);
 /* docs/SETTINGS.md. */
 void conf_help_markdown(struct buf *out);

@@ -46,6 +46,13 @@ void conf_help(struct buf *out)
     }
 }
 
+struct conf_doc conf_doc(enum conf_setting s)
+{
+    const struct conf_row *row = &conf_rows[s];
+    return (struct conf_doc){ row->key, conf_types[row->type].name, row->initial, row->help,
+                              row->more };
+}
+
 void conf_help_markdown(struct buf *out)
 {
     buf_append(
