@@ -9,6 +9,7 @@ import pytest
 import cli
 import status_fixture as made_up
 from helpers import eventually
+from lab import world as w
 from lab.browser import Browser
 
 PAGE = ("/", "/page.css", "/page.js", "/icon.svg")
@@ -70,7 +71,8 @@ def test_what_is_sent(still):
         assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
         policy = headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none';") and "unsafe" not in policy
-        for part in ("frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"):
+        for part in ("frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'",
+                     "require-trusted-types-for 'script'"):
             assert part in policy
         size += len(body)
     assert size <= MOST_BYTES, f"the page is {size} bytes"
@@ -107,7 +109,8 @@ def test_accessible(browser, still, state, scheme, size):
 
 def test_axe_can_fail(browser, still):
     show(browser, still, made_up.healthy())
-    browser.eval(js="""() => { const i = document.createElement('img'); i.src = '/icon.svg'; document.body.append(i); }""")
+    browser.eval(js="""() => { const i = document.createElement('img'); i.src = '/icon.svg';
+        document.body.append(i); }""")
     assert "image-alt" in [v[0] for v in browser.axe()["violations"]]
 
 
@@ -143,7 +146,8 @@ def test_charts_have_words(browser, still):
     """Each chart is an image with title and description, and arrow keys read its steps out."""
     show(browser, still, made_up.broken())
     charts = browser.eval(js="""() => [...document.querySelectorAll('svg[role=img]')].map((s) => [
-        s.querySelector('title').textContent, s.querySelector('desc').textContent, s.querySelector('.bad').getAttribute('d')])""")
+        s.querySelector('title').textContent, s.querySelector('desc').textContent,
+        s.querySelector('.bad').getAttribute('d')])""")
     title, said, failures = charts[0]
     assert title == "Latency and failures of 10.0.0.2:53 over the last hour"
     assert "720 of 4,320 questions failed" in said and failures.count("M") == 60
@@ -152,7 +156,8 @@ def test_charts_have_words(browser, still):
     browser.press(keys=["ArrowLeft", "ArrowLeft", "Home", "End"])
     assert browser.text("#servers figcaption") == "12:00:00: –, 12 questions, 12 failed"
     browser.press(keys=["PageUp", "PageUp", "ArrowLeft"])
-    assert browser.text("#servers figcaption").startswith("11:49:50: 0.") and "0 failed" in browser.text("#servers figcaption")
+    caption = browser.text("#servers figcaption")
+    assert caption.startswith("11:49:50: 0.") and "0 failed" in caption
     browser.press(keys=["Escape"])
     assert browser.text("#servers figcaption").startswith("Latency: ")
 
@@ -166,9 +171,11 @@ def test_young_process_is_drawn_wide(browser, still):
         s["history"]["queries"] = [0] * 342 + [2] * 18
     show(browser, still, state)
     assert browser.text("#servers figcaption").endswith("None of 36 questions failed.")
-    drawn = browser.eval(js="() => ['desc', '.main'].map((s) => document.querySelector('#servers ' + s)).map((n) => n.getAttribute('d') || n.textContent)")
-    assert "highest 1.5 ms" in drawn[0] and drawn[1].startswith("M252.0 ") and drawn[1].endswith("H360.0")
-    assert browser.eval(js="() => document.querySelector('#servers title').textContent").endswith("over the last 10 minutes")
+    title, said, path = browser.eval(js="""() => { const s = document.querySelector('#servers svg[role=img]');
+        return [s.querySelector('title').textContent, s.querySelector('desc').textContent,
+                s.querySelector('.main').getAttribute('d')]; }""")
+    assert title.endswith("over the last 10 minutes") and "highest 1.5 ms" in said
+    assert path.startswith("M252.0 ") and path.endswith("H360.0")
 
 
 def test_hostile_names_are_text(browser, still):
@@ -179,7 +186,8 @@ def test_hostile_names_are_text(browser, still):
         assert text.count(name) >= 10, name
     odd = browser.eval(js="""() => document.querySelectorAll(
         'main img, main script, main textarea, main b b, [onerror], [onload], main a:not([href^="#"])').length""")
-    links = browser.eval(js="() => [...document.querySelectorAll('a')].filter((a) => a.checkVisibility()).map((a) => a.getAttribute('href'))")
+    links = browser.eval(js="""() => [...document.querySelectorAll('a')].filter((a) => a.checkVisibility())
+        .map((a) => a.getAttribute('href'))""")
     assert odd == 0
     assert all(link.startswith(("#", "/")) for link in links)
     is_clean(browser, still)
@@ -198,7 +206,8 @@ def test_keyboard(browser, still):
         const s = getComputedStyle(e.target);
         reached.push([e.target.tagName, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2]); }); }""")
     browser.eval(js="() => document.activeElement.blur()")
-    n = browser.eval(js="""() => [...document.querySelectorAll('a[href], button, summary, [tabindex="0"]')].filter((e) => e.checkVisibility()).length""")
+    n = browser.eval(js="""() => [...document.querySelectorAll('a[href], button, summary, [tabindex="0"]')]
+        .filter((e) => e.checkVisibility()).length""")
     browser.press(keys=["Tab"] * (n + 3))
     reached = browser.eval(js="() => window.reached")
     assert len(reached) >= n - 2 and all(visible for _, visible in reached), (n, reached)
@@ -243,7 +252,8 @@ def test_pause(browser, still):
 
 
 def test_memory_stays(browser, still):
-    """Many updates, each with a failure never seen before, as fast as they can be drawn: nodes, listeners and heap stay where they were."""
+    """Many updates, each with a failure never seen before, as fast as they can be drawn: nodes, listeners and heap stay
+    where they were."""
     show(browser, still, made_up.broken())
     turn = """(turns) => { const d = JSON.parse(turns.state); for (let i = 0; i < turns.n; i++) {
         d.time = new Date(Date.parse(d.time) + 1000).toISOString(); d.requests.total++;
@@ -254,8 +264,8 @@ def test_memory_stays(browser, still):
     def turns(n, start):
         browser.eval(js=turn, arg={"n": n, "state": json.dumps(made_up.broken()), "from": start})
         return browser.heap()
-    before, after = turns(400, 0), turns(600, 1000)
-    assert after["nodes"] <= before["nodes"] + 100 and after["listeners"] <= before["listeners"] + 5, (before, after)
+    before, after = turns(200, 0), turns(500, 1000)  # one node kept of each would be 500
+    assert after["nodes"] < before["nodes"] + 500 and after["listeners"] <= before["listeners"] + 5, (before, after)
     assert after["used"] <= before["used"] + 1_000_000, (before, after)
 
 
@@ -271,3 +281,66 @@ def test_hidden_page_asks_seldom(browser, still):
     browser.eval(js="() => { window.away = false; document.dispatchEvent(new Event('visibilitychange')); }")
     browser.wait(js="(n) => performance.getEntriesByType('resource').length > n", arg=0)
     eventually(lambda: len(browser.seen()["requests"]) > before, 1, "a question")
+
+
+def watch(browser, js):
+    """When does js(document) become true? Kept in the page itself, which tells when; Date.now() is our clock too."""
+    browser.eval(js="""(js) => { window.trueAt = null; const look = () => {
+        if (trueAt === null && (%s)()) window.trueAt = Date.now(); };
+        window.watcher?.disconnect(); window.watcher = new MutationObserver(look);
+        watcher.observe(document.body, { subtree: true, childList: true, attributes: true,
+            characterData: true }); look(); }""" % js)
+
+
+def seen_after(browser, began, what, table, most):
+    browser.wait(js="() => window.trueAt !== null", timeout=20000)
+    seconds = browser.eval(js="() => window.trueAt") / 1000 - began
+    columns = ("the status page notices", "what happened", "seconds until it shows")
+    table.setdefault(columns, []).append((what, f"{seconds:.2f}"))
+    assert 0 < seconds <= most, f"{what}: {seconds:.2f} s"
+
+
+def test_process_dies_and_comes_back(world, browser, table):
+    """Old data never passes for new; another process at the same address is shown without a hand."""
+    settings = {"port": 7082, "ADMIN": "127.0.0.1:17082", "DNS_AWS": "off", "servers": (w.CORP,)}
+    instance = world.start_penstock(**settings)
+    show(browser, instance)
+    browser.wait(js="() => document.getElementById('updated').textContent.startsWith('Live')")
+    started = browser.eval(js="() => drawn.started")
+    assert not browser.text("#stale")
+    is_clean(browser, instance)
+    watch(browser, "() => !document.getElementById('stale').hidden")
+    began = time.time()
+    instance.process.kill()
+    instance.process.wait()
+    seen_after(browser, began, "penstock is killed", table, 2.0)
+    assert "does not answer" in browser.text("#stale") and "No answer" in browser.eval(js="() => document.title")
+    browser.wait(js="() => document.getElementById('updated').textContent.startsWith('Old')")
+    assert browser.axe()["violations"] == []
+    again = world.start_penstock(**settings)
+    browser.wait(js="(started) => drawn.started !== started && document.getElementById('stale').hidden", arg=started)
+    assert "No answer" not in browser.eval(js="() => document.title")
+    again.process.send_signal(19)  # SIGSTOP: it has the connection, and says nothing
+    watch(browser, "() => !document.getElementById('stale').hidden")
+    seen_after(browser, time.time(), "penstock hangs", table, 5.0)
+    again.process.send_signal(18)
+    browser.wait(js="() => document.getElementById('stale').hidden")
+    assert again.stop() == 0
+
+
+def test_real_requests_are_shown(world, browser, start):
+    """What penstock itself says of a request that went well, of one that failed, and of who answered."""
+    from helpers import ORIGIN, S3RVER, fetch
+    world.origin.put("/status/object", b"x" * 1000)
+    instance = start(servers=(w.CORP,))
+    assert fetch(instance, "GET", f"/{ORIGIN}/status/object").status == 200
+    assert fetch(instance, "GET", "/s3.eu-west-3.amazonaws.com/bucket/refused%3Cb%3E").status == 502
+    show(browser, instance)
+    browser.wait(js="() => document.querySelectorAll('#failure-list details').length === 1")
+    text = browser.text("#failures")
+    assert "502" in text and "s3.eu-west-3.amazonaws.com/bucket/refused" in text
+    browser.eval(js="() => document.querySelector('summary').click()")
+    assert len(browser.text("#failure-list details p")) > 20
+    assert ORIGIN in browser.text("#endpoints")
+    assert browser.text("#error-rows").count("\n") >= 0 and "connect" in browser.text("#error-rows")
+    is_clean(browser, instance)

@@ -39,9 +39,10 @@ function span(seconds) {
 const clock = (t) => new Date(t).toISOString().slice(11, 19);
 const ago = (time) => time ? `${span((now - Date.parse(time)) / 1000).replace(/ (min|h|d) .*/, ' $1')} ago` : 'never';
 const STATES = {
-  well: ['ok', 'Well'], ok: ['ok', 'Ok'], warning: ['warn', 'Warning'], suspect: ['err', 'Suspect'], error: ['err', 'Error'],
-  failing: ['err', 'Failing'], untried: ['none', 'Not asked yet'], unknown: ['none', 'Unknown'], information: ['none', 'Note'],
-  info: ['none', 'Note'], draining: ['warn', 'Draining'], silent: ['warn', 'Not answering'], fault: ['err', 'Failing'],
+  well: ['ok', 'Well'], ok: ['ok', 'Ok'], warning: ['warn', 'Warning'], error: ['err', 'Error'],
+  suspect: ['err', 'Suspect'], failing: ['err', 'Failing'], untried: ['none', 'Not asked yet'],
+  unknown: ['none', 'Unknown'], information: ['none', 'Note'],
+  info: ['none', 'Note'], draining: ['warn', 'Draining'], silent: ['warn', 'Not answering'], fault: ['warn', 'Failing'],
 };
 const stateOf = (s) => STATES[s] || ['none', String(s)];
 
@@ -264,7 +265,7 @@ function drawVerdict(d) {
   const finding = found.find(same) || found[0];
   if (d.state === 'well') advise(slot(node, 'advice'), '');
   else if (finding) advise(slot(node, 'advice'), finding.fix, `penstock explain ${finding.code}`);
-  else advise(slot(node, 'advice'), 'What to change is said by the doctor, run where penstock runs:', 'penstock doctor');
+  else advise(slot(node, 'advice'), 'The doctor, run where penstock runs, says what to change:', 'penstock doctor');
   document.title = `${kind === 'ok' ? '✓' : '!'} ${word} – ${d.host} – penstock`;
   say(`${word}: ${d.sentence}`);
 }
@@ -277,22 +278,30 @@ function drawTiles(d) {
     ['Requests a second', number((before || 0) / (hour.step_ms / 1000))], ['In flight', number(d.requests.in_flight)],
     ['First byte', ms([...h.ttfb_ms || []].reverse().find((x) => x !== null && x !== undefined))],
     ['Errors, last minute', number(sum((d.faults || []).map((f) => f.last_minute)))],
-    ['DNS servers well', asked.length ? `${well.length} of ${asked.length}` : 'none asked'], ['Running for', span(d.uptime_s)],
+    ['DNS servers well', asked.length ? `${well.length} of ${asked.length}` : 'none asked'],
+    ['Running for', span(d.uptime_s)],
   ];
   list($('tiles'), 'tile', tiles, (t) => t[0], (n, [name, value]) => fill(n, { name, value }));
 }
 
 function needsAttention(d) {
   const out = [], add = (state, said, to, link) => out.push({ state, said, to, link });
-  if (d.is_draining) add('draining', 'The process ends: requests in flight are finished, new ones go elsewhere.', 'process', 'Process');
-  const r = d.reload || {};
-  if (r.ok === false) add('error', `The last reload was refused, the settings before hold: ${r.problem || ''}`, 'process', 'Process');
-  for (const l of (d.ready || {}).layers || []) if (l.state === 'failing' && l.name !== 'drain') add('failing', `${l.name}: ${l.sentence}`, 'process', 'Readiness');
+  const r = d.reload || {}, failures = (n) => `${plural(n, 'failure')} in a row`;
+  if (d.is_draining) {
+    add('draining', 'The process ends: requests in flight are finished, new ones go elsewhere.', 'process', 'Process');
+  }
+  if (r.ok === false) add('error', `The last reload was refused: ${r.problem || ''}`, 'process', 'Process');
+  for (const l of (d.ready || {}).layers || []) {
+    if (l.state === 'failing' && l.name !== 'drain') add('failing', `${l.name}: ${l.sentence}`, 'process', 'Readiness');
+  }
   for (const f of problems(d)) add(f.severity, `${f.code}: ${f.sentence}`, 'findings', 'Self-check');
   for (const s of d.dns.servers || []) {
-    if (s.failures_in_row > 0) add(healthOf(s), `DNS server ${s.address}: ${plural(s.failures_in_row, 'failure')} in a row.`, 'dns', 'DNS');
+    if (s.failures_in_row > 0) add(healthOf(s), `DNS server ${s.address}: ${failures(s.failures_in_row)}.`, 'dns', 'DNS');
   }
-  for (const f of d.faults || []) if (f.last_minute > 0) add('fault', `${plural(f.last_minute, 'request')} in the last minute: ${f.sentence}`, 'errors', 'Errors');
+  for (const f of d.faults || []) {
+    const n = f.last_minute;
+    if (n > 0) add('fault', `${plural(n, 'request')} in the last minute: ${f.sentence}`, 'errors', 'Errors');
+  }
   return out;
 }
 
@@ -311,17 +320,19 @@ function zonesTogether(routes) {
   const together = new Map();
   for (const r of routes || []) {
     const key = JSON.stringify([r.from, r.groups]), old = together.get(key);
-    const one = old || { key, from: r.from, groups: r.groups || [], zones: [], lookups: 0, failed: 0, cached: 0, stale: 0 };
+    const one = old || { key, from: r.from, groups: r.groups || [], zones: [] };
     one.zones.push(r.zone);
-    for (const n of ['lookups', 'failed', 'cached', 'stale']) one[n] += r[n] || 0;
+    for (const n of ['lookups', 'failed', 'cached', 'stale']) one[n] = (one[n] || 0) + (r[n] || 0);
     together.set(key, one);
   }
-  return [...together.values()];
+  const rest = (z) => z.zones.includes('.'); // what nothing else is said of: last
+  return [...together.values()].sort((a, b) => rest(a) - rest(b));
 }
 
 function drawZone(node, zone, servers) {
   list(slot(node, 'zones'), 'code', zone.zones, (z) => z, (n, z) => text(n, z === '.' ? '. (every other name)' : z));
-  const counts = [plural(zone.lookups, 'lookup'), `${number(zone.failed)} failed`, `${number(zone.cached)} from the cache`];
+  const counts = [plural(zone.lookups, 'lookup'), `${number(zone.failed)} failed`];
+  counts.push(`${number(zone.cached)} from the cache`);
   if (zone.stale) counts.push(`${number(zone.stale)} with old answers`);
   fill(node, { from: zone.from, counts: ` · ${counts.join(' · ')}` });
   list(slot(node, 'groups'), 'group', zone.groups, (g, i) => `${i} ${g.name}`, (n, g) => {
@@ -344,9 +355,12 @@ function drawServer(node, s) {
   attr(node, 'data-address', s.address);
   attr(node, 'data-state', healthOf(s));
   const health = healthOf(s);
-  mark(slot(node, 'mark'), health, s.failures_in_row ? `${stateOf(health)[1]}: ${plural(s.failures_in_row, 'failure')} in a row` : '');
+  const row = s.failures_in_row ? `${stateOf(health)[1]}: ${plural(s.failures_in_row, 'failure')} in a row` : '';
+  mark(slot(node, 'mark'), health, row);
   fill(node, { address: s.address, what: s.what });
-  const said = !asked && s.rtt_ms === null ? `nothing was asked in the last ${hour.word}.` : `now ${ms(s.rtt_ms)}, highest ${most ? ms(most) : '–'}. ${failed ? `${number(failed)} of ${plural(asked, 'question')} failed (red strip)` : `None of ${plural(asked, 'question')} failed`}.`;
+  const of = `of ${plural(asked, 'question')} failed`;
+  const said = !asked && s.rtt_ms === null ? `nothing was asked in the last ${hour.word}.`
+    : `now ${ms(s.rtt_ms)}, highest ${most ? ms(most) : '–'}. ${failed ? `${number(failed)} ${of} (red strip)` : `None ${of}`}.`;
   chart(slot(node, 'chart'), 'latency', {
     title: `Latency and failures of ${s.address} over the last ${hour.word}`, desc: said, caption: `Latency: ${said}`,
     main: latency, bad: failures,
@@ -364,23 +378,29 @@ function drawDns(d) {
   list($('servers'), 'server', servers, (s) => s.address, drawServer);
   const endpoints = d.dns.endpoints || [];
   show($('endpoints-block'), endpoints.length);
-  list($('endpoints'), 'endpoint', endpoints, (e) => e.name, (n, e) => fill(n, { name: e.name, group: e.group, why: e.why }), 10);
+  list($('endpoints'), 'endpoint', endpoints, (e) => e.name, (n, { name, group, why }) => fill(n, { name, group, why }), 10);
   const c = d.dns.cache || {};
-  text($('cache'), `The cache holds ${plural(c.entries || 0, 'answer')}, ${bytes(c.bytes || 0)} of ${bytes(c.max_bytes || 0)}.`);
+  const used = `${bytes(c.bytes || 0)} of ${bytes(c.max_bytes || 0)}`;
+  text($('cache'), `The cache holds ${plural(c.entries || 0, 'answer')}, ${used}.`);
   const out = (d.dns.left_out || []).map((x) => typeof x === 'string' ? x : Object.values(x).join(': '));
-  list($('left-out'), 'layer', out, (x) => x, (n, x) => { mark(slot(n, 'mark'), 'information', 'Left out'); fill(n, { sentence: x }); });
+  list($('left-out'), 'layer', out, (x) => x, (n, sentence) => {
+    mark(slot(n, 'mark'), 'information', 'Left out');
+    fill(n, { sentence });
+  });
 }
 
 function drawUpstreams(d) {
   const u = d.upstream || {}, rows = d.upstreams || [];
-  text($('upstream-sum'), `${plural(u.open || 0, 'connection')} open. ${number(u.connects || 0)} made, ${number(u.failed || 0)} failed; ` +
-    `used again ${plural(u.reused || 0, 'time')}; ${plural(u.retries || 0, 'retry', 'retries')}, ${plural(u.resumes || 0, 'continued body', 'continued bodies')}.`);
+  text($('upstream-sum'), `${plural(u.open || 0, 'connection')} open. ${number(u.connects || 0)} made, ` +
+    `${number(u.failed || 0)} failed; used again ${plural(u.reused || 0, 'time')}; ` +
+    `${plural(u.retries || 0, 'retry', 'retries')}, ${plural(u.resumes || 0, 'continued body', 'continued bodies')}.`);
   show($('no-upstreams'), !rows.length);
   show($('upstream-table'), rows.length);
   list($('upstream-rows'), 'upstream', rows, (r) => `${r.scheme} ${r.host} ${r.port} ${r.address}`, (n, r) => {
     const usual = r.scheme === 'https' && r.port === 443;
     fill(n, {
-      host: usual ? r.host : `${r.scheme}://${r.host}:${r.port}`, address: r.address, busy: number(r.busy), idle: number(r.idle),
+      host: usual ? r.host : `${r.scheme}://${r.host}:${r.port}`, address: r.address,
+      busy: number(r.busy), idle: number(r.idle),
       connects: number(r.connects), failed: number(r.failed),
     });
     const f = r.last_failure, when = f && typeof f === 'object' ? f.time : f;
@@ -389,16 +409,20 @@ function drawUpstreams(d) {
 }
 
 function drawRequests(d) {
-  const r = d.requests, requests = slots(r.history.requests), bad = slots(r.history.errors), ttfb = slots(r.history.ttfb_ms);
+  const r = d.requests, h = r.history, requests = slots(h.requests), bad = slots(h.errors), ttfb = slots(h.ttfb_ms);
   const asked = sum(requests), errors = sum(bad), most = Math.max(0, ...requests), took = ttfb.filter((x) => x !== null);
-  const counted = `${plural(asked, 'request')} in the last ${hour.word}, ${plural(errors, 'error')}${errors ? ' (red)' : ''}; at most ${number(most)} in ${span(hour.step_ms / 1000)}`;
+  const counted = `${plural(asked, 'request')} in the last ${hour.word}, ${plural(errors, 'error')}` +
+    `${errors ? ' (red)' : ''}; at most ${number(most)} in ${span(hour.step_ms / 1000)}`;
   chart($('request-charts'), 'requests', {
-    title: `Requests and errors over the last ${hour.word}`, desc: counted, caption: counted, main: requests, bad, is_bars: true,
+    title: `Requests and errors over the last ${hour.word}`, desc: counted, caption: counted, is_bars: true,
+    main: requests, bad,
     at: (i) => `${plural(requests[i] || 0, 'request')}, ${plural(bad[i] || 0, 'error')}`,
   });
-  const first = took.length ? `first byte after ${ms(took[took.length - 1])} of late, ${ms(Math.max(...took))} at most` : 'no response yet';
+  const first = !took.length ? 'no response yet'
+    : `first byte after ${ms(last(took))} of late, ${ms(Math.max(...took))} at most`;
   chart($('request-charts'), 'ttfb', {
-    title: `Time to the first byte over the last ${hour.word}`, desc: first, caption: `Mean of a step: ${first}`, main: ttfb,
+    title: `Time to the first byte over the last ${hour.word}`, desc: first, main: ttfb,
+    caption: `Mean of a step: ${first}`,
     at: (i) => `first byte after ${ms(ttfb[i])}`,
   });
   facts($('responses'), [['Requests since the start', number(r.total)], ['In flight', number(r.in_flight)],
@@ -466,11 +490,13 @@ function draw(d) {
 
 // --- Once a second; less often while nobody sees it or nobody answers ---
 
-let timer = 0, failed = 0, reason = '', isPaused = false, isAsking = false, answered = null, drawn = null, wrong = '', version = null;
+let timer = 0, isPaused = false, isAsking = false;
+let failed = 0, reason = '', wrong = '', answered = null, drawn = null, version = null;
 
 function tell() {
   const since = answered === null ? null : (performance.now() - answered) / 1000;
-  const isStale = !isPaused && !document.hidden && (failed > 0 || (since !== null && since * 1000 > LATE_MS) || wrong !== '');
+  const isLate = since !== null && since * 1000 > LATE_MS;
+  const isStale = !isPaused && !document.hidden && (failed > 0 || isLate || wrong !== '');
   document.body.className = isPaused ? 'is-paused' : isStale ? 'is-stale' : answered === null ? '' : 'is-live';
   show($('stale'), isStale);
   if (isStale) {
@@ -507,8 +533,8 @@ async function ask() {
 
 function take(d) {
   wrong = '';
-  if (version !== null && version !== d.version) wrong = `penstock is ${d.version} now, and this page is of ${version}: load it again.`;
   version = version || d.version;
+  if (version !== d.version) wrong = `penstock is ${d.version} now, this page is of ${version}: load it again.`;
   if (isPaused) return;
   try {
     draw(d);

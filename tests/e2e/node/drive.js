@@ -7,7 +7,9 @@ const seen = { console: [], requests: [], violations: [] };
 const fixtures = new Map();
 
 async function start(executablePath) {
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] });
+  const browser = await chromium.launch({
+    executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+  });
   const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
@@ -29,19 +31,20 @@ const commands = {
   wait: async (page, c) => {
     const end = Date.now() + (c.timeout || 15000);
     while (!await page.evaluate(call(c))) {
-      if (Date.now() > end) throw new Error(`did not come true: ${call(c)}\n${await page.evaluate('document.body.innerText')}`);
+      if (Date.now() > end) throw new Error(`not true: ${call(c)}\n${await page.evaluate('document.body.innerText')}`);
       await new Promise((resolve) => { setTimeout(resolve, 20); });
     }
   },
   media: (page, c) => page.emulateMedia(c.media),
   size: (page, c) => page.setViewportSize(c.size),
   press: async (page, c) => { for (const key of c.keys) await page.keyboard.press(key); },
-  shot: (page, c) => page.screenshot({ path: c.path, fullPage: c.full, clip: c.clip, animations: 'disabled' }).then(() => null),
+  shot: async (page, c) => { await page.screenshot({ path: c.path, fullPage: c.full, animations: 'disabled' }); },
   // The page's own files still come from penstock; only what it reads is made up. null: the real thing.
   fixture: async (page, c) => {
     await page.unroute(c.path).catch(() => {});
     fixtures.set(c.path, c.body);
-    if (c.body !== null) await page.route(c.path, (r) => r.fulfill({ status: 200, contentType: 'application/json', body: fixtures.get(c.path) }));
+    const answer = () => ({ status: 200, contentType: 'application/json', body: fixtures.get(c.path) });
+    if (c.body !== null) await page.route(c.path, (r) => r.fulfill(answer()));
   },
   // In a world of its own: the page's Content-Security-Policy stays as it is.
   axe: async (page) => {
@@ -49,13 +52,16 @@ const commands = {
     const { frameTree } = await session.send('Page.getFrameTree');
     const world = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' });
     const run = async (expression) => {
-      const done = await session.send('Runtime.evaluate', { expression, contextId: world.executionContextId, awaitPromise: true, returnByValue: true });
+      const done = await session.send('Runtime.evaluate', {
+        expression, contextId: world.executionContextId, awaitPromise: true, returnByValue: true,
+      });
       if (done.exceptionDetails) throw new Error(JSON.stringify(done.exceptionDetails).slice(0, 2000));
       return done.result.value;
     };
     await run(require('axe-core').source);
     const text = await run(`axe.run(document, { resultTypes: ['violations'] }).then((r) => JSON.stringify({
-      passes: r.passes.length, violations: r.violations.map((v) => [v.id, v.help, v.nodes.slice(0, 5).map((n) => n.html + ' ' + n.failureSummary)]) }))`);
+      passes: r.passes.length, violations: r.violations.map((v) => [v.id, v.help, v.nodes.slice(0, 5)
+        .map((n) => n.html + ' ' + n.failureSummary)]) }))`);
     await session.detach();
     return JSON.parse(text);
   },
