@@ -58,8 +58,8 @@ void browse_keep(struct browse *b, struct str data)
     if (b->is_dropped)
         return;
     struct proxy *p = b->tx->proxy;
-    b->is_dropped =
-        !limits_hold(p->limits, LIMITS_BODIES, b->held_bytes, data.n, p->conf->browse_bodies_total);
+    b->is_dropped = !limits_hold(p->limits, LIMITS_BODIES, b->held_bytes, data.n,
+                                 b->tx->policy->conf->browse_bodies_total);
     if (!b->is_dropped) {
         b->held_bytes += data.n;
         buf_append(&b->kept, data);
@@ -140,7 +140,7 @@ enum tx_result browse_take_redirect(struct tx *tx)
 {
     struct browse *b = tx->browse;
     if (!copy_head(tx, &tx->fault) ||
-        !route_redirect(tx->proxy->conf, &tx->head, buf_str(&b->location), &b->to, &tx->fault) ||
+        !route_redirect(tx->policy->conf, &tx->head, buf_str(&b->location), &b->to, &tx->fault) ||
         !check_body(tx, &tx->fault)) {
         tx_end_exchange(tx, true);
         return tx_go(tx, TX_REPLY);

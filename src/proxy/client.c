@@ -45,9 +45,9 @@ struct client *client_new(struct proxy *p, int fd, const struct addr *peer, enum
     metric_add(METRIC_CLIENTS_OPEN, 1);
     io_stream_want(c->stream, IO_READ);
     if (c->state == CLIENT_HANDSHAKE)
-        client_arm(c, p->conf->tls_timeout_ms);
+        client_arm(c, p->policy->conf->tls_timeout_ms);
     else
-        client_arm(c, is_refused ? CLIENT_REFUSED_HEAD_MS : p->conf->idle_timeout_ms);
+        client_arm(c, is_refused ? CLIENT_REFUSED_HEAD_MS : p->policy->conf->idle_timeout_ms);
     return c;
 }
 
@@ -201,7 +201,8 @@ static void serve(struct client *c)
             c->state = CLIENT_HEAD;
             c->head_started_us = io_now_us();
             c->scanned = 0;
-            client_arm(c, c->is_refused ? CLIENT_REFUSED_HEAD_MS : c->proxy->conf->head_timeout_ms);
+            client_arm(c, c->is_refused ? CLIENT_REFUSED_HEAD_MS
+                                        : c->proxy->policy->conf->head_timeout_ms);
         }
         struct tx *tx = tx_new(c->proxy);
         if (tx == NULL) {
@@ -239,8 +240,8 @@ void client_next(struct client *c)
         io_block_give(c->proxy->loop, &c->in);
     /* Draining, here are only those whose answer had promised that the connection stays. */
     if (c->state == CLIENT_IDLE)
-        client_arm(c,
-                   c->proxy->is_draining ? CLIENT_LAST_HEAD_MS : c->proxy->conf->idle_timeout_ms);
+        client_arm(c, c->proxy->is_draining ? CLIENT_LAST_HEAD_MS
+                                            : c->proxy->policy->conf->idle_timeout_ms);
 }
 
 static void read_head(struct client *c)

@@ -43,6 +43,14 @@ struct limits *limits_new(uint64_t max_connections, uint64_t max_per_client)
     return l;
 }
 
+void limits_set(struct limits *l, uint64_t max_connections, uint64_t max_per_client)
+{
+    uv_mutex_lock(&l->lock);
+    l->max = max_connections;
+    l->max_per_client = max_per_client;
+    uv_mutex_unlock(&l->lock);
+}
+
 void limits_free(struct limits *l)
 {
     if (l == NULL)

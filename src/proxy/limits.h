@@ -13,6 +13,8 @@ struct limits;
 /* max_per_client 0: no limit by address. NULL without memory. */
 struct limits *limits_new(uint64_t max_connections, uint64_t max_per_client);
 void limits_free(struct limits *l);
+/* Others from here on. Who is in stays, and counts, where it was counted before. */
+void limits_set(struct limits *l, uint64_t max_connections, uint64_t max_per_client);
 
 enum limits_verdict {
     LIMITS_OK,

@@ -2,7 +2,6 @@
 
 #include "obs/metrics.h"
 #include "proxy/client.h"
-#include "proxy/cors.h"
 #include "proxy/limits.h"
 #include "proxy/tx.h"
 
@@ -15,17 +14,20 @@ enum { ACCESS_LINE_BYTES = 256 * 1024, PROXY_ADMIN_CLIENTS = 64 };
 bool proxy_init(struct proxy *p, struct io_loop *loop, const struct conf *conf,
                 struct upstream *upstream, struct limits *limits, struct fault *f)
 {
-    *p = (struct proxy){ .loop = loop, .conf = conf, .upstream = upstream, .limits = limits };
+    *p = (struct proxy){ .loop = loop, .upstream = upstream, .limits = limits };
     list_init(&p->clients);
-    buf_init(&p->expose, HTTP_REQUEST_HEAD_BYTES);
     buf_init(&p->line, ACCESS_LINE_BYTES);
-    cors_write_expose(&p->expose, conf->expose_headers.v, conf->expose_headers.n);
     /* Ids of requests only need to differ between processes and restarts. */
     if (getrandom(&p->next_id, sizeof p->next_id, GRND_NONBLOCK) != (ssize_t)sizeof p->next_id)
         p->next_id = io_now_us() << 16;
-    if (p->expose.failed)
-        return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
-    return true;
+    p->policy = proxy_policy_new(conf, f);
+    return p->policy != NULL;
+}
+
+void proxy_set_policy(struct proxy *p, struct proxy_policy *policy)
+{
+    proxy_policy_unref(p->policy);
+    p->policy = policy;
 }
 
 void proxy_done(struct proxy *p)
@@ -39,7 +41,7 @@ void proxy_done(struct proxy *p)
     }
     tx_free_spare(p);
     proxy_set_tls(p, NULL);
-    buf_done(&p->expose);
+    proxy_policy_unref(p->policy);
     buf_done(&p->line);
 }
 

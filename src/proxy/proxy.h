@@ -4,8 +4,8 @@
  * upstream. It owns its connections and transactions; everything given is borrowed and outlives it.
  */
 #include "base/list.h"
-#include "conf/settings.h"
 #include "io/loop.h"
+#include "proxy/policy.h"
 #include "upstream/upstream.h"
 
 struct tx;
@@ -25,7 +25,7 @@ struct proxy_failure {
 
 struct proxy {
     struct io_loop *loop;
-    const struct conf *conf;
+    struct proxy_policy *policy; /* of the requests that come now */
     struct upstream *upstream;
     struct limits *limits;
     const struct page_maker *pages; /* of the admin port; NULL: none. Set before the first client */
@@ -33,7 +33,6 @@ struct proxy {
      * first client. */
     void (*on_failure)(void *arg, const struct proxy_failure *f);
     void *failure_arg;
-    struct buf expose;  /* the value of Access-Control-Expose-Headers */
     struct io_tls *tls; /* for the next connections on PROXY_PORT_TLS; NULL: none are accepted */
     bool is_draining;
     size_t n_clients, n_admin_clients;
@@ -50,6 +49,8 @@ struct proxy {
 /* False, with a fault, when memory is out. */
 bool proxy_init(struct proxy *p, struct io_loop *loop, const struct conf *conf,
                 struct upstream *upstream, struct limits *limits, struct fault *f);
+/* Takes policy over, for the requests that begin after this. */
+void proxy_set_policy(struct proxy *p, struct proxy_policy *policy);
 /* Cuts what is still open. */
 void proxy_done(struct proxy *p);
 /* Takes over a server context for handshakes that begin from now on; older connections keep

@@ -17,7 +17,7 @@ static void client_take(struct client *c, size_t n)
 static void wait_for_client(struct tx *tx)
 {
     tx->waits_for_client = true;
-    client_arm(tx->client, tx->proxy->conf->body_timeout_ms);
+    client_arm(tx->client, tx->policy->conf->body_timeout_ms);
 }
 
 /* More of the body into the input block; WAIT when nothing has come. */

@@ -71,6 +71,7 @@ void tx_free_spare(struct proxy *p)
 static void reset(struct tx *tx, struct client *c)
 {
     tx->client = c;
+    tx->policy = proxy_policy_ref(tx->proxy->policy);
     tx->id = tx->proxy->next_id++;
     tx->started_us = c->head_started_us;
     tx_go(tx, TX_ROUTE);
@@ -184,7 +185,7 @@ static enum tx_result step_route(struct tx *tx)
     } else if (tx->client->port == PROXY_PORT_ADMIN) {
         route_admin(&tx->head, tx->proxy->pages, &tx->route, &tx->fault);
     } else {
-        route_public(tx->proxy->conf, &tx->head, &tx->route, &tx->fault);
+        route_public(tx->policy->conf, &tx->head, &tx->route, &tx->fault);
     }
     if (tx->route.kind == ROUTE_PAGE && !fault_is_set(&tx->fault))
         return start_page(tx);
@@ -210,9 +211,9 @@ static void write_reply(struct tx *tx)
         .page = tx->route.kind == ROUTE_PAGE && !fault_is_set(&tx->fault) ? &tx->page : NULL,
         .fault = fault_is_set(&tx->fault) ? &tx->fault : NULL,
         .id = str_from_c(id),
-        .expose = buf_str(&tx->proxy->expose),
+        .expose = buf_str(&tx->policy->expose),
         .keep_alive = tx->keep_alive,
-        .shows_detail = tx->proxy->conf->error_detail,
+        .shows_detail = tx->policy->conf->error_detail,
     };
     tx->status = reply_write(&tx->down.out, &reply, &tx->down.body_bytes);
     tx->down.is_begun = tx->down.is_ended = true;
@@ -305,6 +306,8 @@ static struct client *finish(struct tx *tx, bool keep_exchange)
     browse_free(tx);
     io_block_give(tx->proxy->loop, &tx->head_block);
     http1_body_done(&tx->up_body);
+    proxy_policy_unref(tx->policy);
+    tx->policy = NULL;
     c->tx = NULL;
     tx_free(tx);
     return c;

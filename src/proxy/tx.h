@@ -50,6 +50,7 @@ struct down {
 struct tx {
     struct client *client;
     struct proxy *proxy;
+    struct proxy_policy *policy; /* of its birth; NULL in a spare one */
     struct tx *next_spare;
     uint64_t id;
     uint64_t started_us;   /* the head's first byte */
@@ -112,7 +113,7 @@ static inline bool tx_is_admin(const struct tx *tx)
 /* Of the request, in bytes; more is 413. */
 static inline uint64_t tx_max_body(const struct tx *tx)
 {
-    const struct conf *conf = tx->proxy->conf;
+    const struct conf *conf = tx->policy->conf;
     if (tx->to->kind == ROUTE_FOLLOW)
         return BROWSE_BODY_BYTES;
     return route_is_registry(tx->to->kind) ? conf->max_registry_body : conf->max_body;

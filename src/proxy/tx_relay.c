@@ -37,7 +37,7 @@ static bool start_exchange(struct tx *tx, const struct resume_plan *plan)
         .is_idempotent = is_idempotent(tx->head.method),
     };
     if (tx->route.kind == ROUTE_ZIP)
-        request.head_timeout_ms = request.body_timeout_ms = tx->proxy->conf->archive_timeout_ms;
+        request.head_timeout_ms = request.body_timeout_ms = tx->policy->conf->archive_timeout_ms;
     buf_clear(&tx->up_head);
     if (tx->browse != NULL && tx->browse->is_followed)
         write_followed(tx, plan, &request);
@@ -130,7 +130,7 @@ static void begin_response(struct tx *tx)
     d->is_chunked = framing == DOWN_CHUNKED;
     d->is_begun = tx->awaits_byte = true;
     rewrite_response(&d->out, &tx->head, &tx->x.head, tx->to->kind, framing, tx->keep_alive,
-                     buf_str(&tx->proxy->expose), browse_cookies(tx));
+                     buf_str(&tx->policy->expose), browse_cookies(tx));
 }
 
 /* HEAD: the body goes up while the response head is awaited. */

@@ -122,7 +122,7 @@ enum tx_result zip_download_begin(struct tx *tx)
     d->tx = tx;
     d->turn.on_fire = on_turn;
     list_init(&d->parts);
-    zip_list_init(&d->list, tx->proxy->conf);
+    zip_list_init(&d->list, tx->policy->conf);
     /* Of each field, ": " and CR LF may be longer than they came. */
     buf_init(&d->pass, HTTP_REQUEST_HEAD_BYTES + 2 * HTTP_MAX_FIELDS);
     if (!zip_reply_init(&d->reply, registry, &tx->fault))
@@ -168,7 +168,7 @@ static enum tx_result list_is_whole(struct tx *tx)
 static bool take_list(struct zip_download *d, struct str data)
 {
     struct tx *tx = d->tx;
-    uint64_t max = tx->proxy->conf->max_manifest_total, most = tx->proxy->conf->max_manifest;
+    uint64_t max = tx->policy->conf->max_manifest_total, most = tx->policy->conf->max_manifest;
     if (data.n > most || d->list_bytes > most - data.n)
         return zip_list_feed(&d->list, data, &tx->fault); /* which refuses it */
     if (!limits_hold(tx->proxy->limits, LIMITS_LISTS, d->list_bytes, data.n, max))
@@ -235,7 +235,7 @@ static struct zip_part *leading(const struct zip_download *d)
 
 static bool hold(struct zip_download *d, uint64_t n_bytes)
 {
-    const struct conf *conf = d->tx->proxy->conf;
+    const struct conf *conf = d->tx->policy->conf;
     if (n_bytes > conf->archive_ahead || d->reserved_bytes > conf->archive_ahead - n_bytes ||
         !limits_hold(d->tx->proxy->limits, LIMITS_AHEAD, d->reserved_bytes, n_bytes,
                      conf->archive_ahead_total))
@@ -261,7 +261,7 @@ static void release(struct zip_download *d, uint64_t n_bytes)
 static uint64_t reserve_for(struct zip_download *d, uint64_t part_bytes)
 {
     uint64_t wish = zip_part_wish(part_bytes);
-    uint64_t limit = d->tx->proxy->conf->archive_ahead;
+    uint64_t limit = d->tx->policy->conf->archive_ahead;
     uint64_t left = limit > d->reserved_bytes ? limit - d->reserved_bytes : 0;
     if (wish > left && left >= ZIP_PART_BLOCK_BYTES)
         wish = left;
@@ -301,7 +301,8 @@ static bool start_part(struct zip_download *d)
         release(d, reserve);
         return false;
     }
-    struct zip_part *p = zip_part_new(d->tx->proxy, &d->ahead.piece, buf_str(&d->pass), reserve);
+    struct zip_part *p = zip_part_new(d->tx->proxy, d->tx->policy->conf, &d->ahead.piece,
+                                      buf_str(&d->pass), reserve);
     if (p == NULL) {
         release(d, reserve);
         settle_ahead(d);

@@ -371,8 +371,8 @@ static void on_exchange(struct exchange *x, enum exchange_event e)
 
 /* ---- the owner's side ---- */
 
-struct zip_part *zip_part_new(struct proxy *proxy, const struct zip_piece *piece, struct str pass,
-                              uint64_t reserve)
+struct zip_part *zip_part_new(struct proxy *proxy, const struct conf *conf,
+                              const struct zip_piece *piece, struct str pass, uint64_t reserve)
 {
     struct zip_part *p = calloc(1, sizeof *p);
     if (p == NULL)
@@ -390,8 +390,8 @@ struct zip_part *zip_part_new(struct proxy *proxy, const struct zip_piece *piece
     buf_init(&p->head, HTTP_REQUEST_HEAD_BYTES + ZIP_LOCATION_BYTES + 2048);
     list_init(&p->node);
     struct fault f = { .kind = FAULT_NONE };
-    /* It passed the same gate when the list was read, and settings do not change. */
-    if (route_location(proxy->conf, p->entry.location, &p->route, &f))
+    /* It passed the same gate, and by the same settings, when the list was read. */
+    if (route_location(conf, p->entry.location, &p->route, &f))
         ask(p);
     else
         fail(p, f.kind, "%s", f.detail);

@@ -72,11 +72,12 @@ struct zip_part {
 uint64_t zip_part_wish(uint64_t n_bytes);
 
 /*
- * Begins to fetch what piece says. pass: "Name: value CRLF"..., borrowed until free. reserve:
- * memory that the owner has set aside for it; 0 for the leading one. NULL without memory.
+ * Begins to fetch what piece says, judged by conf. pass: "Name: value CRLF"..., borrowed until
+ * free. reserve: memory that the owner has set aside for it; 0 for the leading one. NULL without
+ * memory.
  */
-struct zip_part *zip_part_new(struct proxy *proxy, const struct zip_piece *piece, struct str pass,
-                              uint64_t reserve);
+struct zip_part *zip_part_new(struct proxy *proxy, const struct conf *conf,
+                              const struct zip_piece *piece, struct str pass, uint64_t reserve);
 /* Ends it; the struct lives until the end of the turn. NULL is fine. */
 void zip_part_free(struct zip_part *p);
 

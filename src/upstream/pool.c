@@ -66,6 +66,12 @@ static bool has_good_addr(struct connection *c)
     return addr_book_is_good(&c->pool->book, &c->addr);
 }
 
+/* Of the authorities that are trusted now. */
+static bool has_identity(const struct connection *c)
+{
+    return c->stream->ssl == NULL || io_tls_has(c->pool->up->tls, c->stream->ssl);
+}
+
 /* Nothing to read: no end, and no bytes that nobody asked for. What is TLS's own (tickets, key
  * updates) is no data: the read then says AGAIN. */
 static bool is_quiet(struct connection *c)
@@ -79,7 +85,8 @@ static bool is_quiet(struct connection *c)
 void pool_release(struct connection *c)
 {
     struct upstream *u = c->pool->up;
-    bool is_bad = c->is_spent || has_aged(c, io_now_ms(u->loop)) || !has_good_addr(c);
+    bool is_bad =
+        c->is_spent || has_aged(c, io_now_ms(u->loop)) || !has_good_addr(c) || !has_identity(c);
     if (is_bad || (io_stream_has_pending(c->stream) && !is_quiet(c))) {
         connection_close(c);
         return;
@@ -330,6 +337,21 @@ struct upstream *upstream_new(struct io_loop *loop, struct dns_engine *dns, stru
         return NULL;
     }
     return u;
+}
+
+void upstream_set(struct upstream *u, struct io_tls *tls, const struct conf *conf)
+{
+    u->tls = tls;
+    u->conf = conf;
+    for (struct list *it = u->idle.next, *after; it != &u->idle; it = after) {
+        after = it->next;
+        struct connection *c = LIST_ENTRY(it, struct connection, idle_node);
+        if (!has_identity(c))
+            connection_close(c);
+    }
+    /* What is idle may be idle for too long now. */
+    if (!list_is_empty(&u->idle))
+        sweep_arm(u, io_now_ms(u->loop));
 }
 
 void upstream_free(struct upstream *u)

@@ -15,6 +15,11 @@ struct upstream;
  * the worker. */
 struct upstream *upstream_new(struct io_loop *loop, struct dns_engine *dns, struct io_tls *tls,
                               const struct conf *conf, struct fault *f);
+/*
+ * Others from here on. Idle connections of another tls are closed, busy ones end on theirs: it goes
+ * when the last of them does.
+ */
+void upstream_set(struct upstream *u, struct io_tls *tls, const struct conf *conf);
 /* Closes idle connections; exchanges are cancelled by their owners before. */
 void upstream_free(struct upstream *u);
 

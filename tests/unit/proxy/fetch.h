@@ -61,7 +61,7 @@ static inline void fetch_start(struct fetch *t, struct lab *l, unsigned object, 
     t->l = l;
     t->end = IO_AGAIN;
     buf_init(&t->body, 64u << 20);
-    t->p = zip_part_new(&l->px->proxy, &piece, STR("X-Passed: y\r\n"), reserve);
+    t->p = zip_part_new(&l->px->proxy, l->px->rig->conf, &piece, STR("X-Passed: y\r\n"), reserve);
     assert_non_null(t->p);
     t->p->owner = t;
     t->p->on_change = on_fetch;
