@@ -10,6 +10,7 @@
 #include "codec/uri_query.h"
 #include "dns/dial.h"
 #include "dns/routes_json.h"
+#include "dns/shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,7 +112,9 @@ static bool add_address(const struct explained *e, json_t *list, struct addr *a)
     char text[ADDR_TEXT_BYTES], why[128];
     const struct origin *to = &e->story->route.origin;
     addr_set_port(a, to->port);
-    bool is_allowed = dns_dial_allowed(e->shared, to->policy, a);
+    struct dns_routes *routes = dns_shared_routes(e->shared);
+    bool is_allowed = dns_dial_allowed_by(routes, to->policy, a);
+    dns_routes_unref(routes);
     enum addr_class class = addr_classify(a);
     size_t row = row_of_cidr(e->conf, a);
     bool is_usual =

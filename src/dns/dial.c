@@ -45,18 +45,26 @@ bool dns_is_host_address(const struct addr *a)
     return ok;
 }
 
-bool dns_dial_allowed(const struct dns_shared *s, enum dns_policy policy, const struct addr *a)
+bool dns_dial_allowed_by(const struct dns_routes *routes, enum dns_policy policy,
+                         const struct addr *a)
 {
+    const struct conf_cidrs *allowed = &routes->conf->allow_addresses;
     enum addr_class class = addr_classify(a);
     /* Dialling ourselves is a loop, whatever is allowed. */
-    if (dns_shared_is_own(s, a))
+    if (dns_is_own(&routes->own, a))
         return false;
-    for (size_t i = 0; i < s->conf->allow_addresses.n; i++)
-        if (cidr_has(&s->conf->allow_addresses.v[i], a))
+    for (size_t i = 0; i < allowed->n; i++)
+        if (cidr_has(&allowed->v[i], a))
             return true;
     if (class == ADDR_UNSPECIFIED)
         return false;
     return policy == DNS_POLICY_REGISTRY || class == ADDR_GLOBAL;
+}
+
+bool dns_dial_allowed(struct dns_engine *e, enum dns_policy policy, const struct addr *a)
+{
+    dns_engine_update(e);
+    return dns_dial_allowed_by(e->routes, policy, a);
 }
 
 /* Rules 1, 2, 5 and 6 of RFC 6724 section 6, with its section 2.1 table cut to what unicast needs.

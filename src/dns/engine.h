@@ -11,7 +11,7 @@
 struct dns_shared;
 struct dns_engine;
 
-/* From settings: routes, servers, hosts file, resolv.conf. conf is borrowed and outlives it. */
+/* From settings: routes, servers, hosts file, resolv.conf. With a reference to conf. */
 struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f);
 /* After its engines. */
 void dns_shared_free(struct dns_shared *s);
@@ -20,6 +20,18 @@ bool dns_shared_has_servers(struct dns_shared *s);
 /* Addresses that are our own listeners: never asked as a server, never handed out for dialling.
  * Before engines start. The unspecified address stands for every address of this host. */
 void dns_shared_add_own(struct dns_shared *s, const struct addr *own);
+
+/*
+ * Other settings, in two steps: what takes time or can fail is done first, on any thread, and read
+ * again with it are resolv.conf and the hosts file; NULL with a fault, and nothing has changed.
+ * own: see dns_shared_add_own, all of them. apply is for the thread of the first engine, and frees
+ * r: engines take over with their next question. Both borrow.
+ */
+struct dns_reload;
+struct dns_reload *dns_reload_new(struct dns_shared *s, const struct conf *conf,
+                                  const struct addr *own, size_t n_own, struct fault *f);
+void dns_reload_apply(struct dns_reload *r, struct dns_engine *first);
+void dns_reload_free(struct dns_reload *r); /* NULL is fine */
 
 /* The first engine of a process also watches resolv.conf and the hosts file. */
 struct dns_engine *dns_engine_new(struct io_loop *loop, struct dns_shared *shared, struct fault *f);

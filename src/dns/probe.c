@@ -136,7 +136,7 @@ static bool pick_addr(struct probe *p, struct addr *out)
     unsigned n = dns_set_addrs(p->wait.set, p->endpoint.port, v, DNS_MAX_ADDRS);
     for (unsigned i = 0; i < n; i++) {
         *out = v[(i + p->endpoint.probe_step) % n];
-        if (dns_dial_allowed(p->engine->shared, p->endpoint.policy, out))
+        if (dns_dial_allowed(p->engine, p->endpoint.policy, out))
             return true;
     }
     return false;

@@ -201,7 +201,7 @@ static bool is_sinkhole(const struct dns_query *q, const struct dns_set *set)
     enum dns_policy policy =
         q->route->kind == DNS_ZONE_REGISTRY ? DNS_POLICY_REGISTRY : DNS_POLICY_S3;
     for (unsigned i = 0; i < n; i++)
-        if (dns_dial_allowed(q->engine->shared, policy, &v[i]))
+        if (dns_dial_allowed(q->engine, policy, &v[i]))
             return false;
     return n > 0;
 }

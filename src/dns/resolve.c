@@ -33,7 +33,7 @@ static void add_addrs(struct dns_resolve_state *s, const struct addr *v, unsigne
         bool is_new = !was_used(s, &v[i]);
         for (unsigned j = 0; j < r->n_addrs; j++)
             is_new = is_new && !addr_eq(&r->addrs[j], &v[i]);
-        if (!dns_dial_allowed(s->engine->shared, s->policy, &v[i]))
+        if (!dns_dial_allowed(s->engine, s->policy, &v[i]))
             ++*n_refused;
         else if (is_new)
             r->addrs[r->n_addrs++] = v[i];

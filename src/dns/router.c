@@ -1,5 +1,6 @@
 #include "dns/router.h"
 
+#include "dns/dial.h"
 #include "dns/shared.h"
 
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static bool add_group(struct dns_routes *r, struct dns_route *route, const char 
     struct dns_group *g = &route->groups[route->n_groups];
     *g = (struct dns_group){ .name = name };
     for (size_t i = 0; i < n && g->n_servers < DNS_MAX_GROUP_SERVERS; i++) {
-        if (dns_shared_is_own(r->shared, &servers[i]))
+        if (dns_is_own(&r->own, &servers[i]))
             continue;
         struct dns_server *s = dns_shared_server(r->shared, &servers[i]);
         if (s == NULL)
@@ -138,8 +139,23 @@ static bool add_registry(struct dns_routes *r, const struct conf *conf,
     return add_built_in(r, conf, system, &name, DNS_ZONE_REGISTRY, "registry");
 }
 
+bool dns_is_own(const struct dns_own *own, const struct addr *a)
+{
+    for (unsigned i = 0; i < own->n; i++) {
+        if (addr_port(&own->v[i]) != addr_port(a))
+            continue;
+        if (addr_ip_eq(&own->v[i], a))
+            return true;
+        if (addr_classify(&own->v[i]) == ADDR_UNSPECIFIED &&
+            (addr_classify(a) == ADDR_LOOPBACK || dns_is_host_address(a)))
+            return true;
+    }
+    return false;
+}
+
 struct dns_routes *dns_routes_new(struct dns_shared *shared, const struct conf *conf,
-                                  const struct addr *system, size_t n_system)
+                                  const struct dns_own *own, const struct addr *system,
+                                  size_t n_system)
 {
     size_t max = conf->dns_routes.n + N_AWS_ZONES + 2;
     struct dns_routes *r = calloc(1, sizeof *r + max * sizeof r->v[0]);
@@ -147,6 +163,8 @@ struct dns_routes *dns_routes_new(struct dns_shared *shared, const struct conf *
         return NULL;
     atomic_init(&r->refs, 1);
     r->shared = shared;
+    r->conf = conf_ref(conf);
+    r->own = *own;
     if (!add_explicit(r, conf))
         goto fail;
     const char *name = conf->dns_servers.n > 0 ? "setting" : "system";
@@ -154,9 +172,9 @@ struct dns_routes *dns_routes_new(struct dns_shared *shared, const struct conf *
     struct dns_name zone;
     /* A route for the root names the system group anew; the AWS zones still have their own. */
     for (size_t i = 0; i < conf->dns_routes.n; i++) {
-        const struct conf_dns_route *own = &conf->dns_routes.v[i];
-        if (str_eq(own->zone, STR(".")) && own->n_groups > 0)
-            group = (struct system_group){ "setting", own->groups[0].v, own->groups[0].n };
+        const struct conf_dns_route *set = &conf->dns_routes.v[i];
+        if (str_eq(set->zone, STR(".")) && set->n_groups > 0)
+            group = (struct system_group){ "setting", set->groups[0].v, set->groups[0].n };
     }
     if (!dns_name_parse(STR("."), &zone) ||
         !add_built_in(r, conf, &group, &zone, DNS_ZONE_OTHER, "built in"))
@@ -199,6 +217,7 @@ void dns_routes_unref(struct dns_routes *r)
             for (unsigned s = 0; s < r->v[i].groups[g].n_servers; s++)
                 dns_shared_server_unref(r->shared, r->v[i].groups[g].servers[s]);
     }
+    conf_unref(r->conf);
     free(r);
 }
 

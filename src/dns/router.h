@@ -12,7 +12,7 @@
 
 struct dns_shared;
 
-enum { DNS_MAX_GROUPS = 4, DNS_MAX_GROUP_SERVERS = 16 };
+enum { DNS_MAX_GROUPS = 4, DNS_MAX_GROUP_SERVERS = 16, DNS_MAX_OWN = 64 };
 
 enum dns_zone_kind {
     DNS_ZONE_OTHER,
@@ -53,9 +53,19 @@ struct dns_system_server {
     unsigned line;
 };
 
+/* Our own listeners: never asked as a server, never handed out for dialling. The unspecified
+ * address stands for every address of this host. */
+struct dns_own {
+    unsigned n;
+    struct addr v[DNS_MAX_OWN];
+};
+bool dns_is_own(const struct dns_own *own, const struct addr *a);
+
 struct dns_routes {
     atomic_uint refs;
     struct dns_shared *shared;
+    const struct conf *conf; /* what it was built from, and what else holds with it */
+    struct dns_own own;
     /* resolv.conf as it was read for this table, our own addresses too: for those who show it */
     size_t n_system;
     struct dns_system_server system[RESOLV_MAX_SERVERS];
@@ -69,7 +79,8 @@ struct dns_routes {
  * from shared. NULL without memory. The lock of shared must not be held.
  */
 struct dns_routes *dns_routes_new(struct dns_shared *shared, const struct conf *conf,
-                                  const struct addr *system, size_t n_system);
+                                  const struct dns_own *own, const struct addr *system,
+                                  size_t n_system);
 /* Its word that an answer was validated (AD) is handed on: the way to it is said to be safe, or it
  * is on this host. */
 bool dns_group_is_trusted(const struct dns_routes *r, const struct dns_group *g);

@@ -19,7 +19,7 @@ static void write_setting(struct table *t, enum conf_setting s)
 {
     struct buf where;
     buf_init(&where, 4096);
-    conf_origin_text(t->shared->conf, s, &where);
+    conf_origin_text(t->routes->conf, s, &where);
     json_put_text(&t->json, "from", conf_key(s));
     json_put_str(&t->json, "where", buf_str(&where));
     buf_done(&where);
@@ -51,7 +51,7 @@ bool dns_group_setting(const struct conf *conf, const struct dns_route *route,
 static void write_group_origin(struct table *t, const struct dns_route *route,
                                const struct dns_group *group)
 {
-    const struct conf *conf = t->shared->conf;
+    const struct conf *conf = t->routes->conf;
     enum conf_setting setting;
     if (dns_group_setting(conf, route, group, &setting)) {
         write_setting(t, setting);
@@ -240,7 +240,7 @@ static void write_left_out(struct table *t)
     json_open(&t->json, "left_out", '[');
     for (size_t i = 0; i < t->routes->n_system; i++) {
         const struct dns_system_server *s = &t->routes->system[i];
-        if (!dns_shared_is_own(t->shared, &s->addr))
+        if (!dns_is_own(&t->routes->own, &s->addr))
             continue;
         json_open(&t->json, NULL, '{');
         json_put_text(&t->json, "address", addr_text(&s->addr, text));
@@ -257,7 +257,7 @@ static void write_cache(struct table *t)
     json_open(&t->json, "cache", '{');
     json_put_u64(&t->json, "entries", dns_cache_n(cache));
     json_put_u64(&t->json, "bytes", dns_cache_bytes(cache));
-    json_put_u64(&t->json, "max_bytes", t->shared->conf->dns_cache_bytes);
+    json_put_u64(&t->json, "max_bytes", t->routes->conf->dns_cache_bytes);
     json_close(&t->json, '{');
 }
 
@@ -266,9 +266,9 @@ static void write_table(struct table *t)
     struct json *j = &t->json;
     json_open(j, NULL, '{');
     dns_report_by(t->by, j);
-    json_put_str(j, "resolv_conf", t->shared->conf->resolv_conf);
-    json_put_bool(j, "reads_resolv_conf", t->shared->conf->dns_servers.n == 0);
-    json_put_bool(j, "asks_amazon", t->shared->conf->dns_aws_allowed);
+    json_put_str(j, "resolv_conf", t->routes->conf->resolv_conf);
+    json_put_bool(j, "reads_resolv_conf", t->routes->conf->dns_servers.n == 0);
+    json_put_bool(j, "asks_amazon", t->routes->conf->dns_aws_allowed);
     json_open(j, "routes", '[');
     for (size_t i = 0; i < t->routes->n; i++)
         write_route(t, NULL, &t->routes->v[i]);

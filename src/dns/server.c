@@ -1,12 +1,23 @@
 #include "dns/server.h"
 
+static uint64_t budget_of(uint64_t per_s)
+{
+    if (per_s == 0)
+        return DNS_BUDGET_PER_S;
+    return per_s < DNS_MAX_BUDGET_PER_S ? per_s : DNS_MAX_BUDGET_PER_S;
+}
+
+void dns_server_set_budget(struct dns_server *s, uint64_t budget_per_s)
+{
+    s->budget_per_s = (uint32_t)budget_of(budget_per_s);
+    if (s->budget_milli > s->budget_per_s * 1000)
+        s->budget_milli = s->budget_per_s * 1000;
+}
+
 void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t budget_per_s,
                      uint64_t now_ms)
 {
-    if (budget_per_s == 0)
-        budget_per_s = DNS_BUDGET_PER_S;
-    if (budget_per_s > DNS_MAX_BUDGET_PER_S)
-        budget_per_s = DNS_MAX_BUDGET_PER_S;
+    budget_per_s = budget_of(budget_per_s);
     *s = (struct dns_server){ .addr = *addr,
                               .budget_at_ms = now_ms,
                               .budget_per_s = (uint32_t)budget_per_s,

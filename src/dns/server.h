@@ -63,6 +63,9 @@ struct dns_server {
 void dns_server_init(struct dns_server *s, const struct addr *addr, uint64_t budget_per_s,
                      uint64_t now_ms);
 
+/* Another one from here on; what is left of this second is cut to it. */
+void dns_server_set_budget(struct dns_server *s, uint64_t budget_per_s);
+
 /* How long an attempt may take before it counts as failed. */
 unsigned dns_server_attempt_ms(const struct dns_server *s);
 /* How long to wait for it before another server is asked as well. */

@@ -1,6 +1,5 @@
 #include "dns/shared.h"
 
-#include "dns/dial.h"
 #include "dns/watch.h"
 
 #include <stdlib.h>
@@ -13,7 +12,7 @@ struct dns_shared *dns_shared_new(const struct conf *conf, struct fault *f)
         fault_set(f, FAULT_NO_MEMORY, "dns", NULL);
         return NULL;
     }
-    s->conf = conf;
+    s->conf = conf_ref(conf);
     pthread_mutex_init(&s->lock, NULL);
     list_init(&s->servers);
     for (unsigned i = 0; i < DNS_QUERY_BUCKETS; i++)
@@ -52,14 +51,15 @@ void dns_shared_free(struct dns_shared *s)
     LIST_EACH (it, after, &s->zones)
         free(LIST_ENTRY(it, struct dns_zone, node));
     pthread_mutex_destroy(&s->lock);
+    conf_unref(s->conf);
     free(s);
 }
 
 void dns_shared_add_own(struct dns_shared *s, const struct addr *own)
 {
-    if (s->n_own == DNS_MAX_OWN)
+    if (s->own.n == DNS_MAX_OWN)
         return;
-    s->own[s->n_own++] = *own;
+    s->own.v[s->own.n++] = *own;
     dns_watch_read_first(s);
 }
 
@@ -74,21 +74,6 @@ uint64_t dns_ask_hash(const struct dns_shared *s, const struct dns_ask *ask, uin
     dns_name_lower(&name);
     uint64_t h = dns_shared_hash(s, str_of((const char *)name.wire, name.n));
     return h ^ group ^ ask->question.type;
-}
-
-bool dns_shared_is_own(const struct dns_shared *s, const struct addr *a)
-{
-    for (unsigned i = 0; i < s->n_own; i++) {
-        const struct addr *own = &s->own[i];
-        if (addr_port(own) != addr_port(a))
-            continue;
-        if (addr_ip_eq(own, a))
-            return true;
-        if (addr_classify(own) == ADDR_UNSPECIFIED &&
-            (addr_classify(a) == ADDR_LOOPBACK || dns_is_host_address(a)))
-            return true;
-    }
-    return false;
 }
 
 struct dns_server *dns_shared_server(struct dns_shared *s, const struct addr *addr)
@@ -163,4 +148,26 @@ void dns_shared_set_hosts(struct dns_shared *s, struct dns_hosts *hosts)
     atomic_fetch_add(&s->generation, 1);
     pthread_mutex_unlock(&s->lock);
     dns_hosts_unref(old);
+}
+
+void dns_shared_replace(struct dns_shared *s, const struct conf *conf, const struct dns_own *own,
+                        struct dns_routes *routes, struct dns_hosts *hosts, bool keeps_hosts)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct conf *old_conf = s->conf;
+    struct dns_routes *old_routes = s->routes;
+    struct dns_hosts *old_hosts = keeps_hosts ? NULL : s->hosts;
+    s->conf = conf;
+    s->own = *own;
+    s->routes = routes;
+    if (!keeps_hosts)
+        s->hosts = hosts;
+    LIST_EACH (it, after, &s->servers)
+        dns_server_set_budget(LIST_ENTRY(it, struct dns_server, node), conf->dns_budget);
+    atomic_fetch_add(&s->epoch, 1);
+    atomic_fetch_add(&s->generation, 1);
+    pthread_mutex_unlock(&s->lock);
+    dns_routes_unref(old_routes); /* takes the lock for its servers */
+    dns_hosts_unref(old_hosts);
+    conf_unref(old_conf);
 }

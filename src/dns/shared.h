@@ -19,18 +19,16 @@
 
 enum {
     DNS_CACHE_BYTES = 8 * 1024 * 1024,
-    DNS_MAX_OWN = 64,
     DNS_QUERY_BUCKETS = 256,
     DNS_N_IDS = 128,
 };
 
 struct dns_shared {
-    const struct conf *conf;
+    const struct conf *conf; /* under the lock for others than the first engine's thread */
     struct hash_key hash_key;
     struct hash_key cookie_key; /* of its own: what is made with it goes out */
     struct dns_cache *cache;
-    unsigned n_own;
-    struct addr own[DNS_MAX_OWN];
+    struct dns_own own; /* likewise */
     atomic_bool is_watched;
     /* Grows when a server is well again: failures remembered from before are void. */
     atomic_ullong epoch;
@@ -81,7 +79,6 @@ struct dns_engine {
 uint64_t dns_shared_hash(const struct dns_shared *s, struct str bytes);
 /* Of what makes questions to a group equal; dns_ask_eq tells the rest. */
 uint64_t dns_ask_hash(const struct dns_shared *s, const struct dns_ask *ask, uint64_t group);
-bool dns_shared_is_own(const struct dns_shared *s, const struct addr *a);
 /* The server with this address, referenced; made when nobody had it. NULL without memory. */
 struct dns_server *dns_shared_server(struct dns_shared *s, const struct addr *addr);
 struct dns_server *dns_shared_server_ref(struct dns_shared *s, struct dns_server *server);
@@ -91,6 +88,13 @@ struct dns_hosts *dns_shared_hosts(struct dns_shared *s);   /* referenced, or NU
 /* Takes over what is given and drops what was there. */
 void dns_shared_set_routes(struct dns_shared *s, struct dns_routes *routes);
 void dns_shared_set_hosts(struct dns_shared *s, struct dns_hosts *hosts);
+
+/*
+ * All of it at once, for a reload, and new budgets for the servers that are known. Takes over
+ * conf's reference, routes and hosts; keeps_hosts: those that there are stay.
+ */
+void dns_shared_replace(struct dns_shared *s, const struct conf *conf, const struct dns_own *own,
+                        struct dns_routes *routes, struct dns_hosts *hosts, bool keeps_hosts);
 
 /* A query ID that cannot be foreseen. */
 uint16_t dns_engine_id(struct dns_engine *e);

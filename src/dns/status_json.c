@@ -12,7 +12,7 @@ struct view {
 
 static const struct conf *conf_of(const struct view *w)
 {
-    return w->v->shared->conf;
+    return w->routes->conf;
 }
 
 static bool group_has(const struct dns_group *g, const struct addr *server)
@@ -212,7 +212,7 @@ static void write_left_out(struct view *w)
     char text[ADDR_TEXT_BYTES];
     json_open(w->j, "left_out", '[');
     for (size_t i = 0; i < w->routes->n_system; i++) {
-        if (!dns_shared_is_own(w->v->shared, &w->routes->system[i].addr))
+        if (!dns_is_own(&w->routes->own, &w->routes->system[i].addr))
             continue;
         json_open(w->j, NULL, '{');
         json_put_text(w->j, "address", addr_text(&w->routes->system[i].addr, text));

@@ -8,8 +8,7 @@
 enum { STAT_MS = 5000, SETTLE_MS = 20, DEFAULT_PORT = 53 };
 
 struct file {
-    char *path;
-    struct stat seen;
+    struct dns_watched at;
     uv_fs_event_t *dir;
 };
 
@@ -49,15 +48,7 @@ static char *path_of(struct str s)
     return s.n > 0 ? strndup(s.p, s.n) : NULL;
 }
 
-/* What resolv.conf says of servers. */
-struct system_servers {
-    size_t n;
-    struct dns_system_server v[RESOLV_MAX_SERVERS];
-    bool is_trusted;
-};
-
-/* False: keep what there is. */
-static bool read_servers(const struct conf *conf, struct system_servers *out)
+bool dns_system_read(const struct conf *conf, struct dns_system *out)
 {
     struct resolv_conf rc;
     struct buf text;
@@ -82,33 +73,29 @@ static bool read_servers(const struct conf *conf, struct system_servers *out)
     return out->n > 0;
 }
 
-/* The table for these lines of resolv.conf. */
-static bool set_routes(struct dns_shared *s, const struct system_servers *system)
+struct dns_routes *dns_routes_of_system(struct dns_shared *s, const struct conf *conf,
+                                        const struct dns_own *own, const struct dns_system *system)
 {
     struct addr addrs[RESOLV_MAX_SERVERS];
     for (size_t i = 0; i < system->n; i++)
         addrs[i] = system->v[i].addr;
-    struct dns_routes *r = dns_routes_new(s, s->conf, addrs, system->n);
+    struct dns_routes *r = dns_routes_new(s, conf, own, addrs, system->n);
     if (r == NULL)
-        return false;
+        return NULL;
     r->n_system = system->n;
     memcpy(r->system, system->v, system->n * sizeof system->v[0]);
     r->trusts_system = system->is_trusted;
-    dns_shared_set_routes(s, r);
-    return true;
+    return r;
 }
 
-/* The table for PENSTOCK_DNS_SERVERS: resolv.conf is not read. */
-static bool set_given_routes(struct dns_shared *s)
+static bool set_routes(struct dns_shared *s, struct dns_routes *r)
 {
-    const struct conf_addrs *given = &s->conf->dns_servers;
-    struct dns_routes *r = dns_routes_new(s, s->conf, given->v, given->n);
     if (r != NULL)
         dns_shared_set_routes(s, r);
     return r != NULL;
 }
 
-static struct dns_hosts *read_hosts(const struct conf *conf)
+struct dns_hosts *dns_hosts_read(const struct conf *conf)
 {
     struct dns_hosts *h = NULL;
     struct buf text;
@@ -123,35 +110,37 @@ static struct dns_hosts *read_hosts(const struct conf *conf)
 
 bool dns_watch_read_first(struct dns_shared *s)
 {
-    struct system_servers system = { .n = 0 };
+    struct dns_system system = { .n = 0 };
     const struct conf *conf = s->conf;
-    struct dns_hosts *hosts = read_hosts(conf);
+    const struct conf_addrs *given = &conf->dns_servers;
+    struct dns_hosts *hosts = dns_hosts_read(conf);
     if (hosts != NULL)
         dns_shared_set_hosts(s, hosts);
-    if (conf->dns_servers.n > 0)
-        return set_given_routes(s);
-    read_servers(conf, &system);
-    return set_routes(s, &system);
+    if (given->n > 0)
+        return set_routes(s, dns_routes_new(s, conf, &s->own, given->v, given->n));
+    dns_system_read(conf, &system);
+    return set_routes(s, dns_routes_of_system(s, conf, &s->own, &system));
 }
 
 static void reload_resolv_conf(struct dns_watch *w)
 {
     struct dns_shared *s = w->engine->shared;
-    struct system_servers system = { .n = 0 };
+    struct dns_system system = { .n = 0 };
     if (s->conf->dns_servers.n > 0)
         return;
-    bool ok = read_servers(s->conf, &system) && set_routes(s, &system);
+    bool ok = dns_system_read(s->conf, &system) &&
+              set_routes(s, dns_routes_of_system(s, s->conf, &s->own, &system));
     struct dns_event event = { .kind = ok ? DNS_EVENT_RESOLV_CONF : DNS_EVENT_RESOLV_CONF_KEPT,
-                               .path = w->resolv_conf.path,
+                               .path = w->resolv_conf.at.path,
                                .n = (unsigned)system.n };
     dns_engine_tell(w->engine, &event);
 }
 
 static void reload_hosts(struct dns_watch *w)
 {
-    struct dns_hosts *h = read_hosts(w->engine->shared->conf);
+    struct dns_hosts *h = dns_hosts_read(w->engine->shared->conf);
     struct dns_event event = { .kind = h != NULL ? DNS_EVENT_HOSTS : DNS_EVENT_HOSTS_KEPT,
-                               .path = w->hosts.path,
+                               .path = w->hosts.at.path,
                                .n = h != NULL ? (unsigned)dns_hosts_n(h) : 0 };
     if (h != NULL)
         dns_shared_set_hosts(w->engine->shared, h);
@@ -159,18 +148,31 @@ static void reload_hosts(struct dns_watch *w)
 }
 
 /* A file that is gone has the zero stat. */
-static bool has_changed(struct file *f)
+static struct stat stat_of(const char *path)
 {
     struct stat st = { 0 };
-    if (f->path == NULL)
-        return false;
-    if (stat(f->path, &st) != 0)
+    if (path == NULL || stat(path, &st) != 0)
         st = (struct stat){ 0 };
-    bool is_same = st.st_ino == f->seen.st_ino && st.st_dev == f->seen.st_dev &&
-                   st.st_size == f->seen.st_size && st.st_mtim.tv_sec == f->seen.st_mtim.tv_sec &&
-                   st.st_mtim.tv_nsec == f->seen.st_mtim.tv_nsec;
-    f->seen = st;
-    return !is_same;
+    return st;
+}
+
+static bool has_changed(struct file *f)
+{
+    struct stat st = stat_of(f->at.path), seen = f->at.seen;
+    f->at.seen = st;
+    return st.st_ino != seen.st_ino || st.st_dev != seen.st_dev || st.st_size != seen.st_size ||
+           st.st_mtim.tv_sec != seen.st_mtim.tv_sec || st.st_mtim.tv_nsec != seen.st_mtim.tv_nsec;
+}
+
+void dns_watched_init(const struct conf *conf, struct dns_watched *resolv_conf,
+                      struct dns_watched *hosts)
+{
+    *resolv_conf = *hosts = (struct dns_watched){ 0 };
+    if (conf->dns_servers.n == 0)
+        resolv_conf->path = path_of(conf->resolv_conf);
+    hosts->path = path_of(conf->hosts_file);
+    resolv_conf->seen = stat_of(resolv_conf->path);
+    hosts->seen = stat_of(hosts->path);
 }
 
 static void on_timer(struct io_timer *t)
@@ -208,11 +210,11 @@ static void close_dir(struct file *f)
 
 static void open_dir(struct dns_watch *w, struct file *f)
 {
-    char *slash = f->path != NULL ? strrchr(f->path, '/') : NULL;
-    if (f->path == NULL || (f->dir = malloc(sizeof *f->dir)) == NULL)
+    char *slash = f->at.path != NULL ? strrchr(f->at.path, '/') : NULL;
+    if (f->at.path == NULL || (f->dir = malloc(sizeof *f->dir)) == NULL)
         return;
-    size_t n = slash == f->path ? 1 : (size_t)(slash - f->path);
-    char *dir = slash == NULL ? strdup(".") : strndup(f->path, n);
+    size_t n = slash == f->at.path ? 1 : (size_t)(slash - f->at.path);
+    char *dir = slash == NULL ? strdup(".") : strndup(f->at.path, n);
     if (uv_fs_event_init(&w->engine->loop->uv, f->dir) != 0) {
         free(f->dir);
         f->dir = NULL;
@@ -226,19 +228,38 @@ static void open_dir(struct dns_watch *w, struct file *f)
     free(dir);
 }
 
+static bool is_same_path(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* What was seen of a file that goes on being watched stays: what has changed since is read anew. */
+static void follow(struct dns_watch *w, struct file *f, struct dns_watched *now)
+{
+    if (is_same_path(f->at.path, now->path))
+        return;
+    close_dir(f);
+    free(f->at.path);
+    f->at = *now;
+    now->path = NULL;
+    open_dir(w, f);
+}
+
+void dns_watch_follow(struct dns_watch *w, struct dns_watched *resolv_conf,
+                      struct dns_watched *hosts)
+{
+    follow(w, &w->resolv_conf, resolv_conf);
+    follow(w, &w->hosts, hosts);
+}
+
 struct dns_watch *dns_watch_new(struct dns_engine *e)
 {
     struct dns_watch *w = calloc(1, sizeof *w);
     if (w == NULL)
         return NULL;
-    const struct conf *conf = e->shared->conf;
     w->engine = e;
     w->timer.on_fire = on_timer;
-    if (conf->dns_servers.n == 0)
-        w->resolv_conf.path = path_of(conf->resolv_conf);
-    w->hosts.path = path_of(conf->hosts_file);
-    has_changed(&w->resolv_conf);
-    has_changed(&w->hosts);
+    dns_watched_init(e->shared->conf, &w->resolv_conf.at, &w->hosts.at);
     open_dir(w, &w->resolv_conf);
     open_dir(w, &w->hosts);
     io_timer_arm(e->loop, &w->timer, STAT_MS);
@@ -252,7 +273,7 @@ void dns_watch_free(struct dns_watch *w)
     io_timer_disarm(w->engine->loop, &w->timer);
     close_dir(&w->resolv_conf);
     close_dir(&w->hosts);
-    free(w->resolv_conf.path);
-    free(w->hosts.path);
+    free(w->resolv_conf.at.path);
+    free(w->hosts.at.path);
     free(w);
 }

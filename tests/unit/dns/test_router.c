@@ -158,7 +158,7 @@ static void equal_groups_have_equal_ids(void **state)
     assert_true(find(&s, "amazonaws.com")->groups[0].id == system);
     assert_true(find(&s, "amazonaws.com")->groups[1].id != system);
     /* The same servers read anew: what they answered is still theirs. */
-    struct dns_routes *again = dns_routes_new(s.shared, &s.conf, s.system, 2);
+    struct dns_routes *again = dns_routes_new(s.shared, &s.conf, &s.shared->own, s.system, 2);
     assert_true(again->v[0].groups[0].id == s.r->v[0].groups[0].id);
     dns_shared_set_routes(s.shared, again);
     tear_down(&s);

@@ -149,7 +149,7 @@ static void counts_outlive_a_new_table(void **state)
     rig_go(&g);
     want(&w, &g, S3);
     dns_resolve_succeeded(&w.r);
-    struct dns_routes *r = dns_routes_new(g.shared, &g.conf, g.servers, 1);
+    struct dns_routes *r = dns_routes_new(g.shared, &g.conf, &g.shared->own, g.servers, 1);
     assert_non_null(r);
     dns_shared_set_routes(g.shared, r);
     show(&g);

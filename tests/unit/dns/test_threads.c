@@ -71,7 +71,8 @@ static void workers_share(void **state)
     for (unsigned round = 0; round < 20; round++) {
         g.fakes[0].mode = round % 4 == 1 ? FAKE_SERVFAIL : round % 4 == 3 ? FAKE_NXDOMAIN : FAKE_OK;
         rig_run_for(&g, 100);
-        dns_shared_set_routes(g.shared, dns_routes_new(g.shared, &g.conf, g.servers, 1));
+        dns_shared_set_routes(g.shared,
+                              dns_routes_new(g.shared, &g.conf, &g.shared->own, g.servers, 1));
     }
     for (unsigned i = 0; i < N_WORKERS; i++) {
         pthread_join(workers[i].thread, NULL);
