@@ -142,6 +142,8 @@ static void question_end(struct front_question *q, bool is_refunded)
     list_remove(&q->node);
     list_remove(&q->conn_node);
     front_clients_give(f->clients, q->client, is_refunded);
+    if (q->conn == NULL)
+        front_socket_leave(q->back.socket);
     f->n_questions--;
     metric_sub(METRIC_DNS_FRONT_WAITING, 1);
     io_free_later(f->loop, q);
@@ -264,8 +266,10 @@ enum front_verdict front_ask(struct dns_front *f, const struct dns_request *requ
     q->conn = conn;
     q->peer = *peer;
     q->request = *request;
-    if (back != NULL)
+    if (conn == NULL) {
         q->back = *back;
+        q->back.socket->n_questions++;
+    }
     q->client = front_clients_take(f->clients, peer, io_now_ms(f->loop), &q->limit);
     list_push_back(bucket, &q->node);
     list_init(&q->conn_node);
@@ -290,46 +294,14 @@ enum front_verdict front_ask(struct dns_front *f, const struct dns_request *requ
 
 /* ---- its life ---- */
 
-/* What an operator can do about it. */
-static void explain_bind(const struct addr *at, const struct fault *cause, struct fault *f)
+bool dns_front_set(struct dns_front *f, const struct conf *conf, struct dns_front_sockets *s,
+                   struct fault *fault)
 {
-    char text[ADDR_TEXT_BYTES];
-    addr_text(at, text);
-    if (cause->sys_errno == EACCES)
-        fault_set(f, FAULT_SYSTEM, "listen",
-                  "DNS on %s: permission denied. Ports below 1024 need a right: run as root, or "
-                  "with CAP_NET_BIND_SERVICE (containers: cap_add NET_BIND_SERVICE), or lower "
-                  "net.ipv4.ip_unprivileged_port_start, or set PENSTOCK_DNS_LISTEN to another port",
-                  text);
-    else if (cause->sys_errno == EADDRINUSE)
-        fault_set(f, FAULT_SYSTEM, "listen",
-                  "DNS on %s: address already in use. On port 53 it is often systemd-resolved "
-                  "(127.0.0.53; DNSStubListener=no frees it), dnsmasq or another resolver; `ss "
-                  "-lunp` names it. Or set PENSTOCK_DNS_LISTEN to another address or port",
-                  text);
-    else
-        fault_set(f, cause->kind, "listen", "DNS on %s", cause->detail);
-    f->sys_errno = cause->sys_errno;
-}
-
-static bool open_place(struct dns_front *f, const struct addr *at, struct fault *fault)
-{
-    struct front_place *p = &f->places[f->n_places];
-    struct fault cause = { .kind = FAULT_NONE };
-    bool reuse_port = f->conf->workers > 1;
-    p->front = f;
-    p->tcp.owner = p;
-    p->tcp.on_accept = front_tcp_accept;
-    if (!io_listener_open(&p->tcp, f->loop, at, reuse_port, &cause)) {
-        explain_bind(at, &cause, fault);
-        return false;
-    }
-    f->n_places++;
-    /* Where there is no IPv6, or no port was named, TCP has found out what to do. */
-    if (front_udp_open(&p->udp, f, &p->tcp.local, reuse_port, &cause))
-        return true;
-    explain_bind(at, &cause, fault);
-    return false;
+    f->is_running = true;
+    f->conf = conf;
+    f->last_allowed = (struct addr){ 0 };
+    front_clients_set_rate(f->clients, conf->dns_client_rate);
+    return front_places_set(f, s, fault);
 }
 
 static void finish_drain(struct dns_front *f)
@@ -358,8 +330,8 @@ static unsigned max_conns(const struct conf *conf)
     return share < FRONT_MAX_CONNS ? (unsigned)share : FRONT_MAX_CONNS;
 }
 
-struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
-                                const struct conf *conf, struct fault *fault)
+struct dns_front *dns_front_new_idle(struct io_loop *loop, struct dns_engine *engine,
+                                     const struct conf *conf, struct fault *fault)
 {
     struct dns_front *f = calloc(1, sizeof *f);
     if (f == NULL)
@@ -370,6 +342,7 @@ struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
     f->max_conns = max_conns(conf);
     f->drain_timer.on_fire = on_drain_late;
     list_init(&f->conns);
+    list_init(&f->places);
     for (unsigned i = 0; i < FRONT_QUESTION_BUCKETS; i++)
         list_init(&f->questions[i]);
     buf_init(&f->out, OUT_BYTES);
@@ -379,23 +352,30 @@ struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
     if (f->batch == NULL || f->clients == NULL)
         goto no_memory;
     front_udp_prepare(f->batch);
-    for (size_t i = 0; i < conf->dns_listen.n; i++)
-        if (!open_place(f, &conf->dns_listen.v[i], fault))
-            goto failed;
     return f;
 no_memory:
     fault_set(fault, FAULT_NO_MEMORY, "listen", NULL);
-failed:
     dns_front_free(f);
     return NULL;
 }
 
-static void stop_listening(struct dns_front *f)
+struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
+                                const struct conf *conf, struct fault *fault)
 {
-    for (size_t i = 0; i < f->n_places; i++) {
-        io_listener_close(&f->places[i].tcp);
-        front_udp_stop(&f->places[i].udp);
+    struct dns_front_sockets *s = dns_front_bind(conf, NULL, fault);
+    struct dns_front *f = NULL;
+    if (s == NULL)
+        return NULL;
+    if (dns_front_listen(s, fault))
+        f = dns_front_new_idle(loop, engine, conf, fault);
+    if (f == NULL) {
+        dns_front_sockets_free(s);
+        return NULL;
     }
+    if (dns_front_set(f, conf, s, fault))
+        return f;
+    dns_front_free(f);
+    return NULL;
 }
 
 void dns_front_free(struct dns_front *f)
@@ -403,36 +383,21 @@ void dns_front_free(struct dns_front *f)
     if (f == NULL)
         return;
     f->on_drained = NULL;
-    stop_listening(f);
+    front_places_stop(f);
     front_tcp_close_all(f);
     for (unsigned i = 0; f->n_questions > 0 && i < FRONT_QUESTION_BUCKETS; i++)
         while (!list_is_empty(&f->questions[i]))
             front_question_cancel(LIST_ENTRY(f->questions[i].next, struct front_question, node));
-    for (size_t i = 0; i < f->n_places; i++)
-        front_udp_close(&f->places[i].udp);
-    io_timer_disarm(f->loop, &f->drain_timer);
+    front_places_close(f);
     front_clients_free(f->clients);
     free(f->batch);
     buf_done(&f->out);
-    io_free_later(f->loop, f);
-}
-
-bool dns_front_is_free(const struct conf *conf, struct fault *fault)
-{
-    for (size_t i = 0; i < conf->dns_listen.n; i++) {
-        const struct addr *at = &conf->dns_listen.v[i];
-        struct fault cause = { .kind = FAULT_NONE };
-        if (!io_listener_is_free(at, &cause) || !front_udp_is_free(at, &cause)) {
-            explain_bind(at, &cause, fault);
-            return false;
-        }
+    if (!f->is_running) {
+        free(f);
+        return;
     }
-    return true;
-}
-
-const struct addr *dns_front_addr(const struct dns_front *f, size_t i)
-{
-    return i < f->n_places ? &f->places[i].tcp.local : NULL;
+    io_timer_disarm(f->loop, &f->drain_timer);
+    io_free_later(f->loop, f);
 }
 
 void front_look_if_drained(struct dns_front *f)
@@ -447,7 +412,7 @@ void dns_front_drain(struct dns_front *f, void (*on_drained)(void *arg), void *a
     f->on_drained = on_drained;
     f->drained_arg = arg;
     io_timer_arm(f->loop, &f->drain_timer, DRAIN_MS);
-    stop_listening(f);
+    front_places_stop(f);
     front_tcp_close_idle(f);
     front_look_if_drained(f);
 }

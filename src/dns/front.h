@@ -16,6 +16,9 @@ struct dns_front;
  */
 struct dns_front *dns_front_new(struct io_loop *loop, struct dns_engine *engine,
                                 const struct conf *conf, struct fault *f);
+/* The same without sockets: memory alone, on any thread until dns_front_set. */
+struct dns_front *dns_front_new_idle(struct io_loop *loop, struct dns_engine *engine,
+                                     const struct conf *conf, struct fault *f);
 /* What is in flight ends without an answer. NULL is fine. */
 void dns_front_free(struct dns_front *f);
 
@@ -24,6 +27,24 @@ void dns_front_free(struct dns_front *f);
  * same user: whether all of conf->dns_listen is free, before the first of them opens it.
  */
 bool dns_front_is_free(const struct conf *conf, struct fault *f);
+
+/*
+ * For a reload: sockets on those addresses of conf->dns_listen that had, where it is not NULL, does
+ * not have. On any thread. NULL with a fault as above. bind: over TCP nobody is heard yet; listen:
+ * what comes waits.
+ */
+struct dns_front_sockets;
+struct dns_front_sockets *dns_front_bind(const struct conf *conf, const struct conf *had,
+                                         struct fault *f);
+bool dns_front_listen(struct dns_front_sockets *s, struct fault *f);
+void dns_front_sockets_free(struct dns_front_sockets *s); /* NULL is fine */
+/*
+ * These settings from here on, and these sockets too, which it takes over. Places on addresses that
+ * conf does not have are given up: what came there is still answered. False, with a fault, where a
+ * socket cannot be used; all else is done.
+ */
+bool dns_front_set(struct dns_front *f, const struct conf *conf, struct dns_front_sockets *s,
+                   struct fault *fault);
 
 /* Where it listens: the i-th address, with the port that was given where 0 was asked for. NULL
  * behind the last. */

@@ -22,6 +22,17 @@ void front_clients_free(struct front_clients *t)
     free(t);
 }
 
+void front_clients_set_rate(struct front_clients *t, uint64_t rate)
+{
+    if (rate == t->rate)
+        return;
+    t->rate = rate;
+    t->crowd.milli_tokens = rate * MILLI;
+    for (unsigned i = 0; i < FRONT_CLIENT_SETS; i++)
+        for (unsigned k = 0; k < FRONT_CLIENT_WAYS; k++)
+            t->places[i][k].milli_tokens = rate * MILLI;
+}
+
 /* A host chooses the lower half of an IPv6 address as it likes. */
 static uint64_t key_of(const struct addr *who)
 {

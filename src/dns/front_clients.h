@@ -31,6 +31,8 @@ struct front_clients {
 struct front_clients *front_clients_new(const struct hash_key *key, uint64_t rate,
                                         uint32_t max_in_flight);
 void front_clients_free(struct front_clients *t);
+/* Another rate: all clients begin anew, with all that it grants. */
+void front_clients_set_rate(struct front_clients *t, uint64_t rate);
 
 enum front_limit {
     FRONT_WITHIN,

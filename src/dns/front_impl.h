@@ -2,9 +2,9 @@
 /*
  * The forwarder's insides, for the front files alone.
  *
- * front.c decides what becomes of a request and keeps the questions in flight; front_udp.c,
- * front_send.c and front_tcp.c move bytes. A question in flight belongs to dns_front; its TCP
- * connection lists it, and cancels it when it closes.
+ * front.c decides what becomes of a request and keeps the questions in flight; front_places.c has
+ * the sockets; front_udp.c, front_send.c and front_tcp.c move bytes. A question in flight belongs to
+ * dns_front; its TCP connection lists it, and cancels it when it closes.
  */
 #include "dns/forward.h"
 #include "dns/front.h"
@@ -32,7 +32,8 @@ struct front_socket {
     struct dns_front *front;
     uv_poll_t *poll; /* outlives it until the loop has closed it */
     int fd;
-    bool is_apart; /* the kernel does not take answers in groups here */
+    bool is_apart;        /* the kernel does not take answers in groups here */
+    unsigned n_questions; /* in flight */
 };
 
 /* For the turn: what came, and what goes. Sockets bound to a wildcard tell in a control message
@@ -72,10 +73,18 @@ struct front_question {
     enum front_limit limit;
 };
 
+/* An address. One that was given up stays until its last question over UDP has its answer. */
 struct front_place {
-    struct dns_front *front;
+    struct list node;
+    struct dns_front *front; /* NULL: nobody's yet */
+    struct addr at;          /* as the setting has it */
     struct io_listener tcp;
     struct front_socket udp;
+    bool is_given_up;
+};
+
+struct dns_front_sockets {
+    struct list places;
 };
 
 struct dns_front {
@@ -83,8 +92,8 @@ struct dns_front {
     struct dns_engine *engine;
     const struct conf *conf;
     struct front_clients *clients;
-    size_t n_places;
-    struct front_place places[CONF_MAX_LISTEN];
+    struct list places;
+    bool is_running; /* it has used its loop */
     struct front_batch *batch;
     struct buf out;           /* replies of a batch, or one that was waited for */
     struct addr last_allowed; /* the access list is long, and most clients ask again */
@@ -128,11 +137,21 @@ void front_question_cancel(struct front_question *q);
 void front_count_reply(const uint8_t *message);
 void front_look_if_drained(struct dns_front *f);
 
+/* front_places.c */
+
+bool front_places_set(struct dns_front *f, struct dns_front_sockets *s, struct fault *fault);
+/* A question over UDP has ended. */
+void front_socket_leave(struct front_socket *s);
+/* No more questions; answers can still be sent. */
+void front_places_stop(struct dns_front *f);
+void front_places_close(struct dns_front *f);
+
 /* front_udp.c */
 
 void front_udp_prepare(struct front_batch *b);
-bool front_udp_open(struct front_socket *s, struct dns_front *f, const struct addr *at,
-                    bool reuse_port, struct fault *fault);
+bool front_udp_bind(struct front_socket *s, const struct addr *at, bool reuse_port,
+                    struct fault *fault);
+bool front_udp_start(struct front_socket *s, struct dns_front *f, struct fault *fault);
 bool front_udp_is_free(const struct addr *at, struct fault *fault);
 /* No more questions; answers can still be sent. */
 void front_udp_stop(struct front_socket *s);

@@ -215,18 +215,22 @@ static bool fail(struct fault *fault, const struct addr *at, int e)
     return false;
 }
 
-bool front_udp_open(struct front_socket *s, struct dns_front *f, const struct addr *at,
-                    bool reuse_port, struct fault *fault)
+bool front_udp_bind(struct front_socket *s, const struct addr *at, bool reuse_port,
+                    struct fault *fault)
 {
-    *s = (struct front_socket){ .front = f, .fd = bind_at(at, reuse_port) };
-    if (s->fd < 0)
-        return fail(fault, at, errno);
+    *s = (struct front_socket){ .fd = bind_at(at, reuse_port) };
+    return s->fd >= 0 || fail(fault, at, errno);
+}
+
+bool front_udp_start(struct front_socket *s, struct dns_front *f, struct fault *fault)
+{
+    s->front = f;
     s->poll = malloc(sizeof *s->poll);
     int e = s->poll == NULL ? UV_ENOMEM : uv_poll_init(&f->loop->uv, s->poll, s->fd);
     if (e != 0) {
         free(s->poll);
         s->poll = NULL;
-        return fail(fault, at, -e);
+        return fault_sys(fault, FAULT_SYSTEM, "listen", -e);
     }
     s->poll->data = s;
     uv_poll_start(s->poll, UV_READABLE, on_poll);
