@@ -4,6 +4,7 @@
 #include "server/server.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 int cmd_serve(int argc, char **argv)
 {
@@ -14,10 +15,13 @@ int cmd_serve(int argc, char **argv)
     /* A peer or a log reader that goes away is an error of the write, not the end of the process.
      */
     signal(SIGPIPE, SIG_IGN);
+    server_hold_reloads();
     struct conf *c = cli_load_conf(file, CONF_FOR_SERVE);
     if (c == NULL)
         return EXIT_FAILED;
-    int code = server_run(c, NULL);
+    const struct server_source source = { .env = environ, .file = file, .use = CONF_FOR_SERVE };
+    const struct server_options options = { .source = &source };
+    int code = server_run(c, &options);
     conf_unref(c);
     return code;
 }

@@ -24,9 +24,10 @@ void dns_front_free(struct dns_front *f);
 
 /*
  * Sockets of several workers would share a port in silence with those of another process of the
- * same user: whether all of conf->dns_listen is free, before the first of them opens it.
+ * same user: whether all of conf->dns_listen is free, before the first of them opens it; but for
+ * what had, where it is not NULL, has.
  */
-bool dns_front_is_free(const struct conf *conf, struct fault *f);
+bool dns_front_is_free(const struct conf *conf, const struct conf *had, struct fault *f);
 
 /*
  * For a reload: sockets on those addresses of conf->dns_listen that had, where it is not NULL, does

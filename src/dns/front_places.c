@@ -155,11 +155,13 @@ bool front_places_set(struct dns_front *f, struct dns_front_sockets *s, struct f
     return ok;
 }
 
-bool dns_front_is_free(const struct conf *conf, struct fault *fault)
+bool dns_front_is_free(const struct conf *conf, const struct conf *had, struct fault *fault)
 {
     for (size_t i = 0; i < conf->dns_listen.n; i++) {
         const struct addr *at = &conf->dns_listen.v[i];
         struct fault cause = { .kind = FAULT_NONE };
+        if (had != NULL && has_addr(&had->dns_listen, at))
+            continue;
         if (!io_listener_is_free(at, &cause) || !front_udp_is_free(at, &cause)) {
             explain_bind(at, &cause, fault);
             return false;

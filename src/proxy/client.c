@@ -96,7 +96,7 @@ static void end_writing(struct client *c)
 {
     c->is_ending = io_stream_shutdown(c->stream) == IO_AGAIN;
     io_stream_want(c->stream, c->is_ending ? IO_READ | IO_WRITE : IO_READ);
-    client_arm(c, c->is_ending ? c->proxy->conf->body_timeout_ms : CLIENT_LINGER_MS);
+    client_arm(c, c->is_ending ? c->proxy->policy->conf->body_timeout_ms : CLIENT_LINGER_MS);
 }
 
 void client_linger(struct client *c)
@@ -286,8 +286,9 @@ static void shake_hands(struct client *c)
         c->state = CLIENT_IDLE;
         io_stream_want(c->stream, IO_READ);
         /* Who shook hands while we drain has a request to send, and gets its answer. */
-        client_arm(c, c->is_refused || c->proxy->is_draining ? CLIENT_REFUSED_HEAD_MS
-                                                             : c->proxy->conf->idle_timeout_ms);
+        client_arm(c, c->is_refused || c->proxy->is_draining
+                          ? CLIENT_REFUSED_HEAD_MS
+                          : c->proxy->policy->conf->idle_timeout_ms);
         break;
     case HANDSHAKE_PLAIN:
         c->head_started_us = io_now_us();

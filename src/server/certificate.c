@@ -69,3 +69,8 @@ void certificate_tell(const struct io_tls_identity *i)
     set_metric(about.not_after_s);
     buf_done(&message);
 }
+
+void certificate_forget(void)
+{
+    set_metric(0);
+}

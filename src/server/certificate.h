@@ -17,3 +17,5 @@ bool certificate_judge(const struct io_tls_about *about, int64_t now_s, struct b
 
 /* The event tls_certificate, and the metric of its end. For a certificate that is in use now. */
 void certificate_tell(const struct io_tls_identity *i);
+/* None is in use any more. */
+void certificate_forget(void);

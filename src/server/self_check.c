@@ -14,13 +14,14 @@
 #include <time.h>
 
 struct self_check {
-    const struct conf *conf;
     char *const *env;
     uv_thread_t thread;
+    bool has_thread;
     atomic_bool is_ending;
     uv_mutex_t lock;
-    uv_cond_t changed; /* pace or is_ending */
+    uv_cond_t changed; /* conf, pace or is_ending */
     /* under the lock */
+    const struct conf *conf; /* a run holds a reference of its own */
     struct self_check_pace pace;
     struct self_check_state state;
 };
@@ -88,7 +89,6 @@ static void count(const struct self_check_state *before, const struct self_check
         metric_sub(metrics[before->v[i].severity], 1);
     for (unsigned i = 0; i < after->n; i++)
         metric_add(metrics[after->v[i].severity], 1);
-    metric_add(METRIC_SELF_CHECKS, 1);
 }
 
 /* What was found replaces what was known, and what is news is said. */
@@ -101,9 +101,14 @@ static void tell(struct self_check *s, const struct diagnosis *d, struct self_ch
             add_finding(after, d->findings[i]);
         }
     uv_mutex_lock(&s->lock);
+    if (!s->conf->self_check) {
+        uv_mutex_unlock(&s->lock);
+        return;
+    }
     after->n_runs = s->state.n_runs + 1;
     after->ended_us = io_now_us();
     count(&s->state, after);
+    metric_add(METRIC_SELF_CHECKS, 1);
     s->state = *after;
     bool is_well_again = self_check_pace_end(&s->pace, found, !after->is_well, now_ms(), says);
     uv_mutex_unlock(&s->lock);
@@ -132,16 +137,16 @@ static void judge(struct self_check *s, const struct fact_facts *facts)
     free(d);
 }
 
-static void run(struct self_check *s)
+static void run(struct self_check *s, const struct conf *conf)
 {
     struct fact_book book;
     struct fault fault = { .kind = FAULT_NONE };
     struct probe_request request = {
-        .conf = s->conf,
+        .conf = conf,
         .env = s->env,
-        .registry = s->conf->registry.host.n > 0 ? &s->conf->registry : NULL,
+        .registry = conf->registry.host.n > 0 ? &conf->registry : NULL,
         .inside = true,
-        .link_local_allowed = s->conf->dns_aws_allowed,
+        .link_local_allowed = conf->dns_aws_allowed,
         .deadline_us = io_now_us() + SELF_CHECK_MS * 1000ULL,
         .is_light = true,
         .is_cancelled = &s->is_ending,
@@ -164,7 +169,9 @@ static void run(struct self_check *s)
 static bool wait_for_run(struct self_check *s)
 {
     while (!atomic_load(&s->is_ending)) {
-        uint64_t due_ms = self_check_pace_due_ms(&s->pace), now = now_ms();
+        uint64_t due_ms = SELF_CHECK_NEVER_MS, now = now_ms();
+        if (s->conf->self_check)
+            due_ms = self_check_pace_due_ms(&s->pace);
         if (due_ms <= now)
             return true;
         if (due_ms == SELF_CHECK_NEVER_MS)
@@ -181,8 +188,10 @@ static void work(void *arg)
     uv_mutex_lock(&s->lock);
     while (wait_for_run(s)) {
         self_check_pace_begin(&s->pace);
+        const struct conf *conf = conf_ref(s->conf);
         uv_mutex_unlock(&s->lock);
-        run(s);
+        run(s, conf);
+        conf_unref(conf);
         uv_mutex_lock(&s->lock);
     }
     uv_mutex_unlock(&s->lock);
@@ -209,22 +218,50 @@ struct self_check *self_check_start(const struct conf *conf, char *const *env, s
         fault_set(f, FAULT_NO_MEMORY, "start", NULL);
         return NULL;
     }
-    s->conf = conf;
+    s->conf = conf_ref(conf);
     s->env = env;
     s->state.is_well = true;
     self_check_pace_init(&s->pace, now_ms());
     int r = uv_mutex_init(&s->lock);
     if (r == 0 && (r = uv_cond_init(&s->changed)) != 0)
         uv_mutex_destroy(&s->lock);
-    if (r == 0 && (r = start_thread(s)) != 0) {
+    if (r == 0 && self_check_prepare(s, conf, f))
+        return s;
+    if (r == 0) {
         uv_cond_destroy(&s->changed);
         uv_mutex_destroy(&s->lock);
     }
-    if (r == 0)
-        return s;
     fault_set(f, FAULT_SYSTEM, "thread", "%s", uv_strerror(r));
+    conf_unref(conf);
     free(s);
     return NULL;
+}
+
+bool self_check_prepare(struct self_check *s, const struct conf *conf, struct fault *f)
+{
+    if (s->has_thread || !conf->self_check)
+        return true;
+    int r = start_thread(s);
+    s->has_thread = r == 0;
+    return r == 0 || fault_set(f, FAULT_SYSTEM, "thread", "%s", uv_strerror(r));
+}
+
+void self_check_set(struct self_check *s, const struct conf *conf)
+{
+    static const struct self_check_state nothing = { .is_well = true };
+    uv_mutex_lock(&s->lock);
+    const struct conf *old = s->conf;
+    s->conf = conf_ref(conf);
+    if (conf->self_check) {
+        self_check_pace_now(&s->pace, now_ms());
+    } else {
+        count(&s->state, &nothing);
+        s->state = nothing;
+        self_check_pace_init(&s->pace, now_ms());
+    }
+    uv_cond_signal(&s->changed);
+    uv_mutex_unlock(&s->lock);
+    conf_unref(old);
 }
 
 void self_check_free(struct self_check *s)
@@ -235,7 +272,9 @@ void self_check_free(struct self_check *s)
     atomic_store(&s->is_ending, true);
     uv_cond_signal(&s->changed);
     uv_mutex_unlock(&s->lock);
-    uv_thread_join(&s->thread);
+    if (s->has_thread)
+        uv_thread_join(&s->thread);
+    conf_unref(s->conf);
     uv_cond_destroy(&s->changed);
     uv_mutex_destroy(&s->lock);
     free(s);
@@ -288,6 +327,7 @@ bool self_check_read(struct self_check *s, struct self_check_state *out)
         return false;
     uv_mutex_lock(&s->lock);
     *out = s->state;
+    bool is_on = s->conf->self_check;
     uv_mutex_unlock(&s->lock);
-    return true;
+    return is_on;
 }

@@ -20,11 +20,19 @@ enum {
 
 struct self_check;
 
-/* conf is borrowed; env, like environ, too: nobody changes it any more. NULL, with a fault, without
- * memory or a thread. */
+/*
+ * With a reference to conf; env, like environ, is borrowed: nobody changes it any more. NULL, with
+ * a fault, without memory or a thread. Where conf has it off, it sleeps until a reload turns it on.
+ */
 struct self_check *self_check_start(const struct conf *conf, char *const *env, struct fault *f);
 /* Ends it, and a run under way with it. NULL is fine. */
 void self_check_free(struct self_check *s);
+
+/* For a reload: a thread that these settings may need for the first time. On any thread, one at a
+ * time; what it does is seen with self_check_set only. */
+bool self_check_prepare(struct self_check *s, const struct conf *conf, struct fault *f);
+/* Other settings, and a run at once. */
+void self_check_set(struct self_check *s, const struct conf *conf);
 
 /* From any thread, NULL is fine: a request failed like this; the engine told of this; a question
  * ended like this. What does not matter to it costs next to nothing. */
@@ -49,5 +57,5 @@ struct self_check_state {
     struct self_check_finding v[SELF_CHECK_MAX_FINDINGS];
 };
 
-/* From any thread: what the last run found. False: the self-check is off (s is NULL). */
+/* From any thread: what the last run found. False: the self-check is off. */
 bool self_check_read(struct self_check *s, struct self_check_state *out);

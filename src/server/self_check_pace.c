@@ -49,8 +49,16 @@ bool self_check_pace_hope(struct self_check_pace *p)
     return is_sooner;
 }
 
+void self_check_pace_now(struct self_check_pace *p, uint64_t now_ms)
+{
+    want(p, now_ms);
+    p->is_urgent = true;
+}
+
 uint64_t self_check_pace_due_ms(const struct self_check_pace *p)
 {
+    if (p->is_urgent)
+        return p->wanted_ms;
     if (p->is_wanted)
         return p->wanted_ms > p->not_before_ms ? p->wanted_ms : p->not_before_ms;
     return p->is_unwell ? p->recheck_ms : SELF_CHECK_NEVER_MS;
@@ -59,7 +67,7 @@ uint64_t self_check_pace_due_ms(const struct self_check_pace *p)
 void self_check_pace_begin(struct self_check_pace *p)
 {
     p->is_whole = p->is_wanted;
-    p->is_wanted = false;
+    p->is_wanted = p->is_urgent = false;
     p->n_failed = 0;
 }
 

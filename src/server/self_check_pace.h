@@ -21,6 +21,7 @@ struct self_check_pace {
     uint64_t failed_ms[SELF_CHECK_FAILURES]; /* a ring */
     unsigned n_failed, next_failed;
     bool is_wanted; /* something happened since the last run began */
+    bool is_urgent; /* and it does not wait for the pause */
     bool is_whole;  /* the run under way was wanted: it says all that it finds */
     uint64_t wanted_ms, not_before_ms;
     bool is_unwell;
@@ -38,6 +39,8 @@ bool self_check_pace_alarm(struct self_check_pace *p, uint64_t now_ms);
 /* Something may be well again: the next look at what is unwell is not put off for long. True when
  * it is sooner now. */
 bool self_check_pace_hope(struct self_check_pace *p);
+/* Somebody who knows why wants to know: at once, whatever the pause. */
+void self_check_pace_now(struct self_check_pace *p, uint64_t now_ms);
 /* When the next run is due, perhaps in the past; SELF_CHECK_NEVER_MS: nothing calls for one. */
 uint64_t self_check_pace_due_ms(const struct self_check_pace *p);
 

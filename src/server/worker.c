@@ -3,6 +3,8 @@
 #include "obs/log.h"
 #include "server/self_check.h"
 
+#include <stdlib.h>
+
 static void on_accept(struct io_listener *l, int fd, const struct addr *peer)
 {
     struct worker *w = l->owner;
@@ -10,53 +12,57 @@ static void on_accept(struct io_listener *l, int fd, const struct addr *peer)
     proxy_accept(&w->proxy, fd, peer, own->port);
 }
 
-/* Which setting has the address: of two processes that share a network one has to give way. */
-static bool name_setting(enum proxy_port port, const struct fault *cause, struct fault *f)
+static struct worker_listener *listener_of(struct list *node)
 {
-    static const char *const settings[] = { [PROXY_PORT_PUBLIC] = "PENSTOCK_LISTEN",
-                                            [PROXY_PORT_TLS] = "PENSTOCK_TLS_LISTEN",
-                                            [PROXY_PORT_ADMIN] = "PENSTOCK_ADMIN" };
-    const char *setting = settings[port];
-    const char *else_off = port == PROXY_PORT_ADMIN ? ", or to off" : "";
-    fault_set(f, cause->kind, cause->step, "%s. Set %s to another address or port%s", cause->detail,
-              setting, else_off);
-    f->sys_errno = cause->sys_errno;
-    return false;
+    return LIST_ENTRY(node, struct worker_listener, node);
 }
 
-static bool open_listeners(struct worker *w, const struct conf_addrs *at, enum proxy_port port,
-                           struct fault *f)
+static void free_listener(struct worker_listener *l)
 {
-    bool reuse_port = w->shared->conf->workers > 1 && port != PROXY_PORT_ADMIN;
-    for (size_t i = 0; i < at->n && w->n_listeners < WORKER_MAX_LISTENERS; i++) {
-        struct worker_listener *l = &w->listeners[w->n_listeners];
-        l->port = port;
+    io_listener_close(&l->io);
+    list_remove(&l->node);
+    free(l);
+}
+
+/* Who is in the backlog has connected, and may have sent a request: closing over it would be a
+ * reset. */
+static void retire(struct worker_listener *l)
+{
+    io_listener_retire(&l->io);
+    free_listener(l);
+}
+
+/* The admin port goes on telling how it stands, until nothing is left to tell of. */
+static void retire_listeners(struct worker *w)
+{
+    LIST_EACH (it, after, &w->listeners)
+        if (listener_of(it)->port != PROXY_PORT_ADMIN)
+            retire(listener_of(it));
+}
+
+/* Those whose address the settings do not have any more. Who has connected there goes on. */
+static void give_up_listeners(struct worker *w)
+{
+    LIST_EACH (it, after, &w->listeners)
+        if (!worker_listens_at(w->conf, listener_of(it)->port, &listener_of(it)->at))
+            retire(listener_of(it));
+}
+
+static bool start_listeners(struct worker *w, struct worker_kit *kit, struct fault *f)
+{
+    bool ok = true;
+    while (!list_is_empty(&kit->listeners)) {
+        struct worker_listener *l = listener_of(kit->listeners.next);
+        list_remove(&l->node);
+        list_push_back(&w->listeners, &l->node);
         l->io.owner = w;
         l->io.on_accept = on_accept;
-        struct fault cause = { .kind = FAULT_NONE };
-        if (!io_listener_open(&l->io, &w->loop, &at->v[i], reuse_port, &cause))
-            return name_setting(port, &cause, f);
-        l->is_open = true;
-        w->n_listeners++;
+        if (io_listener_start(&l->io, &w->loop, f))
+            continue;
+        free_listener(l);
+        ok = false;
     }
-    return true;
-}
-
-/*
- * With SO_REUSEPORT a second process of the same user would share the port in silence, and take
- * half of the clients. So worker 0 first asks for each address alone.
- */
-static bool addresses_are_free(struct worker *w, struct fault *f)
-{
-    const struct conf *conf = w->shared->conf;
-    struct fault cause = { .kind = FAULT_NONE };
-    for (size_t i = 0; conf->workers > 1 && i < conf->listen.n; i++)
-        if (!io_listener_is_free(&conf->listen.v[i], &cause))
-            return name_setting(PROXY_PORT_PUBLIC, &cause, f);
-    for (size_t i = 0; conf->workers > 1 && i < conf->tls_listen.n; i++)
-        if (!io_listener_is_free(&conf->tls_listen.v[i], &cause))
-            return name_setting(PROXY_PORT_TLS, &cause, f);
-    return conf->workers == 1 || dns_front_is_free(conf, f);
+    return ok;
 }
 
 static void on_flush(uv_prepare_t *h)
@@ -142,34 +148,66 @@ static void on_drain_late(struct io_timer *t)
     io_loop_stop(&w->loop);
 }
 
-/* What the proxy speaks to origins through. */
-static bool open_upstream(struct worker *w, struct fault *f)
+/* The front's settings and sockets; what there is stays where the kit has none. */
+static bool take_front(struct worker *w, struct worker_kit *kit, struct fault *f)
 {
-    const struct conf *conf = w->shared->conf;
-    X509 *trust = w->shared->options->trust;
-    w->tls = io_tls_client_new(conf->ca_file.n > 0 ? conf->ca_file.p : NULL, f);
-    if (w->tls == NULL)
-        return false;
-    if (trust != NULL && !io_tls_trust(w->tls, trust))
-        return fault_set(f, FAULT_NO_MEMORY, "start", NULL);
-    w->upstream = upstream_new(&w->loop, w->dns, w->tls, conf, f);
-    return w->upstream != NULL;
+    if (w->front == NULL && kit->front == NULL)
+        return true;
+    if (w->front == NULL) {
+        w->front = kit->front;
+        kit->front = NULL;
+    }
+    struct dns_front_sockets *sockets = kit->dns_sockets;
+    kit->dns_sockets = NULL;
+    return dns_front_set(w->front, w->conf, sockets, f);
 }
 
-static bool open_tls_listeners(struct worker *w, struct fault *f)
+static bool change_over(struct worker *w, struct worker_kit *kit, struct fault *f)
 {
-    const struct server_shared *shared = w->shared;
-    if (shared->identity == NULL)
-        return true;
-    proxy_set_tls(&w->proxy, io_tls_server_new(shared->identity, shared->tickets, f));
-    return w->proxy.tls != NULL && open_listeners(w, &shared->conf->tls_listen, PROXY_PORT_TLS, f);
+    const struct conf *old_conf = w->conf;
+    w->conf = kit->conf;
+    kit->conf = NULL;
+    bool hears_all = w->shared->options->on_decision != NULL ||
+                     (w->conf->self_check && w->conf->dns_listen.n > 0);
+    dns_engine_on_decision(w->dns, hears_all ? on_dns_decision : NULL, w);
+    if (w->upstream != NULL) {
+        struct io_tls *old_tls = w->tls;
+        w->tls = kit->tls;
+        kit->tls = NULL;
+        upstream_set(w->upstream, w->tls, w->conf);
+        if (old_tls != w->tls)
+            io_tls_free(old_tls);
+    }
+    proxy_set_policy(&w->proxy, kit->policy);
+    kit->policy = NULL;
+    /* Where TLS is switched off, who has connected before still gets what there was. */
+    if (kit->client_tls != NULL)
+        proxy_set_tls(&w->proxy, kit->client_tls);
+    kit->client_tls = NULL;
+    give_up_listeners(w);
+    bool ok = take_front(w, kit, f);
+    ok = start_listeners(w, kit, f) && ok;
+    conf_unref(old_conf);
+    return ok;
+}
+
+void worker_take(struct worker *w, struct worker_kit *kit)
+{
+    struct fault f = { .kind = FAULT_NONE };
+    /* All addresses are closed then, and no new request begins. */
+    if (w->is_draining)
+        return;
+    if (!change_over(w, kit, &f))
+        log_event(LOG_ERROR, "reload_failed", "worker %u: an address is not listened on: %s",
+                  w->index, f.detail[0] != 0 ? f.detail : fault_row(f.kind)->sentence);
 }
 
 bool worker_init(struct worker *w, const struct server_shared *shared, unsigned index,
-                 struct fault *f)
+                 struct worker_kit *kit, struct fault *f)
 {
-    const struct conf *conf = shared->conf;
+    const struct conf *conf = kit->conf;
     *w = (struct worker){ .shared = shared, .index = index };
+    list_init(&w->listeners);
     w->drain_timer.on_fire = on_drain_late;
     if (!io_loop_init(&w->loop))
         return fault_set(f, FAULT_SYSTEM, "start", "no event loop");
@@ -179,22 +217,25 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
     w->dns = dns_engine_new(&w->loop, shared->dns, f);
     if (w->dns == NULL)
         return false;
-    if (shared->options->on_decision != NULL || (conf->self_check && conf->dns_listen.n > 0))
-        dns_engine_on_decision(w->dns, on_dns_decision, w);
     dns_engine_on_event(w->dns, on_dns_event, w);
-    if (conf->listen.n > 0 && !open_upstream(w, f))
-        return false;
+    if (kit->tls != NULL) {
+        w->upstream = upstream_new(&w->loop, w->dns, kit->tls, conf, f);
+        if (w->upstream == NULL)
+            return false;
+    }
     w->has_proxy = proxy_init(&w->proxy, &w->loop, conf, w->upstream, shared->limits, f);
-    if (!w->has_proxy || (index == 0 && !addresses_are_free(w, f)) ||
-        !open_listeners(w, &conf->listen, PROXY_PORT_PUBLIC, f) || !open_tls_listeners(w, f))
-        return false;
-    if (conf->dns_listen.n > 0 && (w->front = dns_front_new(&w->loop, w->dns, conf, f)) == NULL)
+    if (!w->has_proxy)
         return false;
     admin_init(&w->admin, &w->loop, shared->dns, w->dns, shared->status);
     w->proxy.pages = &w->admin.pages;
     w->proxy.on_failure = on_failure;
     w->proxy.failure_arg = w;
-    return index > 0 || open_listeners(w, &conf->admin, PROXY_PORT_ADMIN, f);
+    if (conf->dns_listen.n > 0) {
+        kit->front = dns_front_new_idle(&w->loop, w->dns, conf, f);
+        if (kit->front == NULL)
+            return false;
+    }
+    return change_over(w, kit, f);
 }
 
 void worker_run(struct worker *w)
@@ -227,23 +268,8 @@ void worker_other_ended(void *arg)
 
 static void close_listeners(struct worker *w)
 {
-    for (unsigned i = 0; i < w->n_listeners; i++)
-        if (w->listeners[i].is_open)
-            io_listener_close(&w->listeners[i].io);
-    w->n_listeners = 0;
-}
-
-/* Who is in the backlog has connected, and may have sent a request: closing over it would be a
- * reset. The admin port goes on telling how it stands, until nothing is left to tell of. */
-static void retire_listeners(struct worker *w)
-{
-    for (unsigned i = 0; i < w->n_listeners; i++) {
-        struct worker_listener *l = &w->listeners[i];
-        if (l->port == PROXY_PORT_ADMIN)
-            continue;
-        l->is_open = false;
-        io_listener_retire(&l->io);
-    }
+    while (!list_is_empty(&w->listeners))
+        free_listener(listener_of(w->listeners.next));
 }
 
 void worker_drain(struct worker *w)
@@ -254,7 +280,7 @@ void worker_drain(struct worker *w)
     status_set_draining(w->shared->status);
     w->n_draining = w->front != NULL ? 2 : 1;
     retire_listeners(w);
-    io_timer_arm(&w->loop, &w->drain_timer, w->shared->conf->drain_timeout_ms);
+    io_timer_arm(&w->loop, &w->drain_timer, w->conf->drain_timeout_ms);
     if (w->front != NULL)
         dns_front_drain(w->front, on_drained, w);
     proxy_drain(&w->proxy, on_drained, w);
@@ -271,6 +297,7 @@ void worker_done(struct worker *w)
     if (w->dns != NULL)
         dns_engine_free(w->dns);
     io_tls_free(w->tls);
+    conf_unref(w->conf);
     if (w->has_loop) {
         io_timer_disarm(&w->loop, &w->drain_timer);
         uv_close((uv_handle_t *)&w->flush, NULL);

@@ -304,7 +304,7 @@ static void a_taken_address_is_explained(void **state)
     assert_non_null(strstr(f.detail, "PENSTOCK_DNS_LISTEN"));
     assert_non_null(strstr(f.detail, "systemd-resolved"));
     f = (struct fault){ 0 };
-    assert_false(dns_front_is_free(&r.g.conf, &f));
+    assert_false(dns_front_is_free(&r.g.conf, NULL, &f));
     assert_int_equal(f.sys_errno, EADDRINUSE);
 
     /* UDP alone may be taken. */
@@ -319,7 +319,7 @@ static void a_taken_address_is_explained(void **state)
     assert_null(dns_front_new(&r.g.loop, r.g.engine, &r.g.conf, &f));
     assert_int_equal(f.sys_errno, EADDRINUSE);
     f = (struct fault){ 0 };
-    assert_false(dns_front_is_free(&r.g.conf, &f));
+    assert_false(dns_front_is_free(&r.g.conf, NULL, &f));
     close(fd);
     front_rig_close(&r);
 }
@@ -339,7 +339,7 @@ static void a_free_address_is_free(void **state)
         assert_int_equal(bind(fd, &at.sa, addr_len(&at)), 0);
         assert_int_equal(getsockname(fd, &at.sa, &n), 0);
         close(fd);
-        n_free += dns_front_is_free(&conf, &f);
+        n_free += dns_front_is_free(&conf, NULL, &f);
     }
     assert_true(n_free > 0);
 }
