@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -590,3 +591,86 @@ def test_the_chain_is_sent(world, serve, tmp_path):
     proxy = serve(str(cert), str(key))
     said = s_client(proxy, "-showcerts", "-CAfile", world.ca.path)
     assert said.stdout.count("BEGIN CERTIFICATE") == 2 and "Verify return code: 0" in said.stdout
+
+
+# Certificates that are replaced
+
+def serial_of(conn):
+    return conn.sock.getpeercert()["serialNumber"]
+
+
+def test_reload(world, serve, origin, ctx, tmp_path):
+    """SIGHUP: new connections are shown the new certificate, old ones and their sessions go on; a broken file changes
+    nothing; what old connections hold goes with them."""
+    path = tmp_path / "served.pem"
+
+    def replace(data):
+        new = tmp_path / "new"
+        new.write_bytes(data)
+        new.rename(path)
+        n = sum(x.get("event") in ("reload", "reload_failed") for x in proxy.lines())
+        proxy.process.send_signal(signal.SIGHUP)
+        return eventually(lambda: [x for x in proxy.lines() if x.get("event") in ("reload", "reload_failed")][n:], 10,
+                          "it is done")
+
+    first, second = (open(world.ca.issue(label, [NAME]), "rb").read() for label in ("first", "second"))
+    path.write_bytes(first)
+    proxy = serve(str(path), WORKERS=2)
+    old = TlsConn(proxy, ctx)
+    assert old.ask("GET", TARGET).status == 200
+    session = old.sock.session
+    assert replace(second)[0]["event"] == "reload"
+    told = [x for x in proxy.lines() if x.get("event") == "tls_certificate"]
+    assert [x["subject"] for x in told] == ["/CN=first", "/CN=second"]
+
+    def new_serial():
+        with TlsConn(proxy, ctx) as conn:
+            return serial_of(conn)
+    eventually(lambda: {new_serial() for _ in range(8)} - {serial_of(old)} and new_serial() != serial_of(old), 5,
+               "new connections are shown the new one")
+    time.sleep(0.2)
+    serials = {new_serial() for _ in range(16)}
+    assert len(serials) == 1 and serial_of(old) not in serials, "at every worker"
+    assert old.ask("GET", TARGET).body == b"0123456789"
+    with TlsConn(proxy, ctx, session=session) as conn:
+        assert conn.sock.session_reused
+    assert metrics(proxy, admin_of(proxy))["contexts"] == 3, "that of the old connection is the third"
+    old.sock.close()
+    eventually(lambda: metrics(proxy, admin_of(proxy))["contexts"] == 2, 5, "it goes")
+
+    for broken in (second[:200], b"", first[:first.index(b"-----BEGIN PRIVATE")] + second[second.index(b"-----BEGIN PR"):]):
+        line = replace(broken)[0]
+        assert line["event"] == "reload_failed" and str(path) in line["message"]
+        assert {new_serial() for _ in range(8)} == serials
+    assert replace(first)[0]["event"] == "reload"
+    eventually(lambda: {new_serial() for _ in range(8)}.isdisjoint(serials), 5, "the next good one is taken")
+
+
+def test_100_reloads_under_load(world, serve, origin, ctx, certificate):
+    """No request fails, and no context stays behind."""
+    proxy = serve(WORKERS=2)
+    over, failed, n = threading.Event(), [], [0]
+
+    def ask():
+        while not over.is_set():
+            try:
+                with TlsConn(proxy, ctx) as conn:
+                    for _ in range(5):
+                        assert conn.ask("GET", TARGET).body == b"0123456789"
+                        n[0] += 1
+            except (OSError, AssertionError, EOFError) as error:
+                failed.append(repr(error))
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+
+    def reloads():
+        return [x for x in proxy.lines() if x.get("event") == "reload"]
+    for i in range(100):
+        proxy.process.send_signal(signal.SIGHUP)
+        eventually(lambda: len(reloads()) > i, 10, f"reload {i}")
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and n[0] > 100
+    eventually(lambda: metrics(proxy, admin_of(proxy))["contexts"] == 2, 5, "all others are gone")
