@@ -28,21 +28,31 @@ static size_t utf8_sequence(struct str s, uint32_t *point)
     return n;
 }
 
+/* What a terminal obeys (0x80-0x9f too: U+009B begins a command), and what ends a line. */
+static bool is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029;
+}
+
+/* Unicode's Bidi_Control: what follows is shown in another order than it has. */
+static bool is_turning(uint32_t c)
+{
+    return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
 size_t escape_printable_length(struct str s)
 {
     uint32_t c = 0;
     size_t n = s.n > 0 ? utf8_sequence(s, &c) : 0;
-    bool is_control = c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029;
-    /* Unicode's Bidi_Control: what follows is shown in another order than it has. */
-    bool turns = c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
-                 (c >= 0x2066 && c <= 0x2069);
     bool is_none = (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef); /* noncharacters */
-    return is_control || turns || is_none ? 0 : n;
+    return is_control(c) || is_turning(c) || is_none ? 0 : n;
 }
 
-static void append_u00(struct buf *out, uint8_t c)
+static void append_u(struct buf *out, uint32_t c)
 {
-    const char escaped[] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
+    const char escaped[] = { '\\',       'u', hex[c >> 12 & 15], hex[c >> 8 & 15], hex[c >> 4 & 15],
+                             hex[c & 15] };
     buf_append(out, str_of(escaped, sizeof escaped));
 }
 
@@ -63,17 +73,16 @@ void escape_json(struct buf *out, struct str s)
         }
         uint32_t point = 0;
         size_t n = utf8_sequence(str_from(s, i), &point);
-        /* 0x80-0x9f are control characters too: terminals obey U+009B. */
-        bool is_control = n > 0 && (point < 0x20 || (point >= 0x7f && point <= 0x9f));
-        if (n > 0 && !is_control && point != '"' && point != '\\') {
+        bool is_escaped = n > 0 && (is_control(point) || is_turning(point));
+        if (n > 0 && !is_escaped && point != '"' && point != '\\') {
             i += n;
             continue;
         }
         buf_append(out, str_of(s.p + plain, i - plain));
         if (n == 0)
-            append_u00(out, (uint8_t)s.p[i]);
-        else if (is_control)
-            append_u00(out, (uint8_t)point);
+            append_u(out, (uint8_t)s.p[i]);
+        else if (is_escaped)
+            append_u(out, point);
         else
             buf_append(out, str_of((const char[]){ '\\', s.p[i] }, 2));
         i += n > 0 ? n : 1;

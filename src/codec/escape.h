@@ -7,8 +7,8 @@
  * character, one that turns the direction of text, or no UTF-8.
  */
 size_t escape_printable_length(struct str s);
-/* As the inside of a JSON string: control characters, quote, backslash and bytes that are not UTF-8
- * are escaped (\u00XX). */
+/* As the inside of a JSON string: control characters, those that turn the direction of text, quote,
+ * backslash and bytes that are not UTF-8 are escaped (\uXXXX). */
 void escape_json(struct buf *out, struct str s);
 /* As XML character data: & < > " ' and, for what XML 1.0 cannot hold, '?'. Invalid UTF-8 becomes
  * '?'. */

@@ -46,6 +46,11 @@ static void json(void **state)
         { B("\x7f"), "\\u007f" },
         { B("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"), "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
         { B("\xc2\x9b[2J"), "\\u009b[2J" },
+        { B("a\xe2\x80\xae"
+            "b"),
+          "a\\u202eb" },
+        { B("\xe2\x80\xa8"), "\\u2028" },
+        { B("\xd8\x9c"), "\\u061c" },
         { B("\xc2\xa0"), "\xc2\xa0" },
         { B("a\xff"), "a\\u00ff" },
         { B("\xc3"), "\\u00c3" },
