@@ -67,30 +67,65 @@ static bool check_certificate(const struct conf *c)
     return i != NULL;
 }
 
+static int show(const struct conf *c, const struct arguments *a)
+{
+    enum conf_shown which =
+        arguments_get(a, "--changed") != NULL ? CONF_SHOW_CHANGED : CONF_SHOW_ALL;
+    struct buf text;
+    buf_init(&text, 8 << 20);
+    if (arguments_get(a, "--json") != NULL) {
+        struct json j = json_begin(&text);
+        conf_show_json(c, which, &j);
+        buf_byte(&text, '\n');
+    } else {
+        conf_show(c, which, &text);
+    }
+    return print(&text);
+}
+
+/* The files are tried all the same when one of them is wrong, so that all is told at once. */
+static int check(const struct conf *c)
+{
+    bool has_authorities = check_authorities(c), has_certificate = check_certificate(c);
+    if (!has_authorities || !has_certificate)
+        return EXIT_FAILED;
+    struct buf text;
+    buf_init(&text, 16);
+    buf_append(&text, STR("ok\n"));
+    return print(&text);
+}
+
+/* An option that only one of the actions takes. */
+static const char *stray_option(const struct arguments *a)
+{
+    static const struct {
+        const char *option, *action;
+    } own[] = { { "--json", "show" }, { "--changed", "show" }, { "--markdown", "help" } };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (arguments_get(a, own[i].option) != NULL && strcmp(a->operands[0], own[i].action) != 0)
+            return own[i].option;
+    return NULL;
+}
+
 int cmd_config(int argc, char **argv)
 {
     struct arguments a;
     if (!arguments_read(CLI_CONFIG, argc, argv, &a))
         return EXIT_USAGE_ERROR;
     const char *action = a.operands[0];
-    bool is_show = strcmp(action, "show") == 0;
-    if (strcmp(action, "help") == 0)
-        return print_help(arguments_get(&a, "--markdown") != NULL);
-    if (!is_show && strcmp(action, "check") != 0)
+    bool is_show = strcmp(action, "show") == 0, is_help = strcmp(action, "help") == 0;
+    if (!is_show && !is_help && strcmp(action, "check") != 0)
         return cli_usage_error("config", "no such action:", action);
-    struct conf *c = cli_load_conf(arguments_get(&a, "--config"), CONF_FOR_SERVE);
+    if (stray_option(&a) != NULL)
+        return cli_usage_error("config", "unexpected", stray_option(&a));
+    if (is_help)
+        return print_help(arguments_get(&a, "--markdown") != NULL);
+    struct conf *c =
+        cli_load_conf(arguments_get(&a, "--config"),
+                      arguments_get(&a, "--dns") != NULL ? CONF_FOR_DNS : CONF_FOR_SERVE);
     if (c == NULL)
         return EXIT_FAILED;
-    if (!is_show && !(check_authorities(c) && check_certificate(c))) {
-        conf_unref(c);
-        return EXIT_FAILED;
-    }
-    struct buf text;
-    buf_init(&text, 8 << 20);
-    if (is_show)
-        conf_show(c, &text);
-    else
-        buf_append(&text, STR("ok\n"));
+    int code = is_show ? show(c, &a) : check(c);
     conf_unref(c);
-    return print(&text);
+    return code;
 }

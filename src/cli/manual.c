@@ -216,6 +216,8 @@ static bool put_settings(struct buf *out, const char *file)
         put_line(out, ")\n\t", d.help);
         if (d.more[0] != 0)
             put_line(out, "\t", d.more);
+        if (d.is_at_start)
+            put_line(out, "\t", "A change needs a restart.");
         buf_byte(out, '\n');
     }
     put_see_also(out, "penstock.yaml");

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "codec/addr.h"
+#include "codec/json_write.h"
 
 #include <stdatomic.h>
 
@@ -169,14 +170,20 @@ const char *conf_key(enum conf_setting s); /* "PENSTOCK_LISTEN" */
 /* "environment", "penstock.yaml:3", "default" or "not set". */
 void conf_origin_text(const struct conf *c, enum conf_setting s, struct buf *out);
 
+enum conf_shown { CONF_SHOW_ALL, CONF_SHOW_CHANGED };
 /* "NAME=value   # where it comes from", one a line. What it prints can be read back. No setting
- * holds a secret: a password in a URL is refused. */
-void conf_show(const struct conf *c, struct buf *out);
+ * holds a secret: a password in a URL is refused. CHANGED: without those that have their default.
+ */
+void conf_show(const struct conf *c, enum conf_shown which, struct buf *out);
+/* {"settings": [{"key", "value", "from", with from "file" also "file" and "line", where it is auto
+ * also "here"}]}. */
+void conf_show_json(const struct conf *c, enum conf_shown which, struct json *j);
 /* The table for people: name, default, meaning. */
 void conf_help(struct buf *out);
 /* A row of the table as text, for the man page. All static. */
 struct conf_doc {
     const char *key, *type, *initial, *help, *more; /* initial and more may be "" */
+    bool is_at_start;                               /* a change needs a restart */
 };
 struct conf_doc conf_doc(enum conf_setting s);
 /* docs/SETTINGS.md. */

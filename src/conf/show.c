@@ -26,15 +26,57 @@ static void show_origin(const struct conf *c, enum conf_setting s, struct buf *o
         buf_printf(out, "; here %s", c->dns_aws_allowed ? "on" : "off");
 }
 
-void conf_show(const struct conf *c, struct buf *out)
+static bool is_shown(const struct conf *c, unsigned s, enum conf_shown which)
+{
+    return which == CONF_SHOW_ALL || c->origins[s].source != CONF_FROM_DEFAULT;
+}
+
+void conf_show(const struct conf *c, enum conf_shown which, struct buf *out)
 {
     for (unsigned s = 0; s < N_CONF_SETTINGS; s++) {
+        if (!is_shown(c, s, which))
+            continue;
         buf_printf(out, "%s=", conf_rows[s].key);
         buf_append(out, c->origins[s].text);
         buf_append(out, STR("   # "));
         show_origin(c, (enum conf_setting)s, out);
         buf_byte(out, '\n');
     }
+}
+
+static void show_one_json(const struct conf *c, enum conf_setting s, struct json *j)
+{
+    const struct conf_origin *o = &c->origins[s];
+    json_open(j, NULL, '{');
+    json_put_text(j, "key", conf_rows[s].key);
+    if (o->text.n > 0)
+        json_put_str(j, "value", o->text);
+    else
+        json_put_null(j, "value");
+    json_put_text(j, "from",
+                  o->source == CONF_FROM_ENV    ? "environment"
+                  : o->source == CONF_FROM_FILE ? "file"
+                                                : "default");
+    if (o->source == CONF_FROM_FILE) {
+        json_put_str(j, "file", c->file);
+        json_put_u64(j, "line", o->line);
+    }
+    if (s == CONF_WORKERS)
+        json_put_u64(j, "here", c->workers);
+    if (s == CONF_DNS_AWS)
+        json_put_text(j, "here", c->dns_aws_allowed ? "on" : "off");
+    json_close(j, '{');
+}
+
+void conf_show_json(const struct conf *c, enum conf_shown which, struct json *j)
+{
+    json_open(j, NULL, '{');
+    json_open(j, "settings", '[');
+    for (unsigned s = 0; s < N_CONF_SETTINGS; s++)
+        if (is_shown(c, s, which))
+            show_one_json(c, (enum conf_setting)s, j);
+    json_close(j, '[');
+    json_close(j, '{');
 }
 
 void conf_help(struct buf *out)
@@ -49,8 +91,9 @@ void conf_help(struct buf *out)
 struct conf_doc conf_doc(enum conf_setting s)
 {
     const struct conf_row *row = &conf_rows[s];
-    return (struct conf_doc){ row->key, conf_types[row->type].name, row->initial, row->help,
-                              row->more };
+    return (struct conf_doc){ row->key,     conf_types[row->type].name,
+                              row->initial, row->help,
+                              row->more,    row->is_at_start };
 }
 
 void conf_help_markdown(struct buf *out)

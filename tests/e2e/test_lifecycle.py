@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -86,6 +87,49 @@ def test_config_check_and_show(world, tmp_path):
     assert run(world, "config", "check", env={}).returncode == 1
     wrong = run(world, "config", "check", env={**env, "PENSTOCK_CA_FILE": "/etc/passwd"})
     assert wrong.returncode == 1 and "PENSTOCK_CA_FILE" in wrong.stderr and "PEM" in wrong.stderr
+
+
+def test_config_show_in_its_forms(world, tmp_path):
+    path = tmp_path / "penstock.yaml"
+    path.write_text("\nPENSTOCK_MAX_BODY: 1G\nPENSTOCK_DNS_SERVERS: [192.0.2.1, 192.0.2.2]\n")
+    env = {"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_WORKERS": "2"}
+    shown = run(world, "config", "show", "--changed", "--config", str(path), env=env)
+    assert shown.stdout.splitlines() == [
+        "INTERNAL_REGISTRY_URL=http://registry.stk   # environment", "PENSTOCK_WORKERS=2   # environment",
+        f"PENSTOCK_MAX_BODY=1G   # {path}:2", f"PENSTOCK_DNS_SERVERS=192.0.2.1,192.0.2.2   # {path}:3"]
+    told = json.loads(run(world, "config", "show", "--json", "--changed", "--config", str(path), env=env).stdout)["settings"]
+    assert told[3] == {"key": "PENSTOCK_DNS_SERVERS", "value": "192.0.2.1,192.0.2.2", "from": "file", "file": str(path), "line": 3}
+    assert told[1] == {"key": "PENSTOCK_WORKERS", "value": "2", "from": "environment", "here": 2}
+    every = {s["key"]: s for s in json.loads(run(world, "config", "show", "--json", env=env).stdout)["settings"]}
+    helped = run(world, "config", "help").stdout
+    assert list(every) == re.findall(r"^([A-Z_]+)", helped, re.M)
+    assert every["PENSTOCK_CA_FILE"] == {"key": "PENSTOCK_CA_FILE", "value": None, "from": "default"}
+
+
+def test_config_of_the_forwarder(world):
+    assert run(world, "config", "check", "--dns", env={}).stdout == "ok\n"
+    shown = run(world, "config", "show", "--dns", env={}).stdout
+    assert "PENSTOCK_DNS_LISTEN=[::]:53   # default\n" in shown
+    assert run(world, "config", "check", "--dns", env={"PENSTOCK_DNS_LISTEN": "nowhere"}).returncode == 1
+
+
+@pytest.mark.parametrize("args, says", [
+    ((), "which check|show|help?"), (("what",), "no such action: what"), (("check", "--json"), "unexpected --json"),
+    (("help", "--changed"), "unexpected --changed"), (("show", "--markdown"), "unexpected --markdown"), (("show", "x"), "unexpected x"),
+])
+def test_config_wrong_arguments(world, args, says):
+    done = run(world, "config", *args, env={"INTERNAL_REGISTRY_URL": "http://registry.stk"})
+    assert (done.returncode, done.stdout) == (64, "") and says in done.stderr
+
+
+@pytest.mark.parametrize("key, meant", [("PENSTOCK_DNS_SERVER", "PENSTOCK_DNS_SERVERS"), ("PENSTOCK_LISTN", "PENSTOCK_LISTEN"),
+                                        ("penstock_max_body", "PENSTOCK_MAX_BODY"), ("PENSTOCK_WHATEVER", None)])
+def test_misspelt_settings(world, tmp_path, key, meant):
+    path = tmp_path / "penstock.yaml"
+    path.write_text(f"INTERNAL_REGISTRY_URL: http://registry.stk\n{key}: 1\n")
+    done = run(world, "config", "check", "--config", str(path))
+    wanted = f"{path}:2:1: unknown setting {key}" + (f"; did you mean {meant}?" if meant else "")
+    assert done.returncode == 1 and done.stderr == wanted + "\n", done
 
 
 def test_config_file(world, start, tmp_path):

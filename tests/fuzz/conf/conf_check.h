@@ -52,7 +52,7 @@ static void check_shown(const struct conf *c)
     buf_init(&lines, 8 << 20);
     for (unsigned s = 0; s < N_CONF_SETTINGS; s++)
         MUST(c->origins[s].text.n <= CONF_VALUE_BYTES);
-    conf_show(c, &first);
+    conf_show(c, CONF_SHOW_ALL, &first);
     buf_append(&lines, buf_str(&first));
     char *at = lines.p;
     for (unsigned s = 0; s < N_CONF_SETTINGS; s++) {

@@ -17,7 +17,7 @@ static void a_value_is_shown_with_its_origin(void **state)
     struct conf *c = conf_load_text(env, "p.yaml", STR("\nPENSTOCK_LISTEN: [':80', ':81']\n"),
                                     CONF_FOR_SERVE, &errors);
     assert_non_null(c);
-    conf_show(c, &out);
+    conf_show(c, CONF_SHOW_ALL, &out);
     static const char *const want[] = {
         "INTERNAL_REGISTRY_URL=http://r/   # environment\n",
         "\nPENSTOCK_LISTEN=:80,:81   # p.yaml:2\n",
