@@ -48,6 +48,14 @@ void dns_engine_free(struct dns_engine *e);
 void dns_engine_on_decision(struct dns_engine *e,
                             void (*on_decision)(void *arg, const struct dns_explain *x), void *arg);
 
+/*
+ * Somebody looks at the servers' health: for DNS_LOOK_FOR_MS from now on every server of the routing
+ * table is asked once a second, within its budget, whether a client asks or not. One engine of the
+ * process, on its loop's thread.
+ */
+enum { DNS_LOOK_FOR_MS = 5000 };
+void dns_engine_look(struct dns_engine *e);
+
 /* Changes that an operator wants to know of. The rooms below server do not log: this is how. */
 enum dns_event_kind {
     DNS_EVENT_SERVER_SUSPECT, /* three failures in a row: asked last, probed */

@@ -15,6 +15,7 @@ struct probe {
     struct dns_engine *engine;
     struct dns_ask ask;
     struct dns_exchange *exchange;
+    struct dns_server *looked; /* for somebody who looks: referenced */
     struct dns_endpoint endpoint;
     struct dns_routes *routes;
     const struct dns_route *route;
@@ -26,10 +27,22 @@ struct probe {
 
 static void ask_group(struct probe *p);
 
+static void end_look(struct probe *p)
+{
+    struct dns_shared *s = p->engine->shared;
+    if (p->looked == NULL)
+        return;
+    pthread_mutex_lock(&s->lock);
+    dns_server_looked(p->looked);
+    pthread_mutex_unlock(&s->lock);
+    dns_shared_server_unref(s, p->looked);
+}
+
 static void probe_free(struct probe *p)
 {
     struct io_loop *loop = p->engine->loop;
     list_remove(&p->node);
+    end_look(p);
     dns_exchange_cancel(p->exchange);
     if (p->routes != NULL)
         dns_wait_cancel(&p->wait);
@@ -66,11 +79,17 @@ static void on_server_late(struct dns_exchange *x)
     probe_free(x->owner);
 }
 
-static void probe_server(struct dns_engine *e, struct dns_server *server, const struct dns_ask *ask)
+/* looked: a reference to server that goes over to the probe, or NULL. */
+static void probe_server(struct dns_engine *e, struct dns_server *server, const struct dns_ask *ask,
+                         struct dns_server *looked)
 {
     struct probe *p = probe_new(e, ask);
-    if (p == NULL)
+    if (p == NULL) {
+        struct probe nobody = { .engine = e, .looked = looked };
+        end_look(&nobody);
         return;
+    }
+    p->looked = looked;
     p->exchange = dns_exchange_start(e, server, &p->ask, NULL, NULL, DNS_BY_UDP);
     if (p->exchange == NULL) {
         probe_free(p);
@@ -243,20 +262,80 @@ static void claim(struct dns_engine *e, struct due *due)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* -- somebody looks ----------------------------------------------------------------------- */
+
+struct look {
+    unsigned n;
+    struct dns_server *servers[MAX_A_TICK];
+    struct dns_ask asks[MAX_A_TICK];
+};
+
+/* What it was asked last for a client; before that, whether there is such a zone. */
+static void choose_question(const struct dns_server *server, const struct dns_route *route,
+                            struct dns_ask *out)
+{
+    *out = server->sample;
+    if (server->sample.question.name.n > 0)
+        return;
+    *out = (struct dns_ask){
+        .question = { .name = route->zone, .type = DNS_SOA, .class = DNS_CLASS_IN },
+    };
+}
+
+/* Under the lock. A server that asks us what we ask it for this route is not asked. */
+static void claim_route(struct look *look, const struct dns_route *route, uint64_t now_ms)
+{
+    for (unsigned g = 0; g < route->n_groups; g++)
+        for (unsigned i = 0; i < route->groups[g].n_servers && look->n < MAX_A_TICK; i++) {
+            struct dns_server *server = route->groups[g].servers[i];
+            if (dns_server_is_left_out(server, route->zone_hash, now_ms) ||
+                !dns_server_claim_look(server, now_ms))
+                continue;
+            server->refs++;
+            choose_question(server, route, &look->asks[look->n]);
+            look->servers[look->n++] = server;
+        }
+}
+
+static void look_around(struct dns_engine *e)
+{
+    struct look *look = calloc(1, sizeof *look);
+    if (look == NULL)
+        return;
+    dns_engine_update(e);
+    struct dns_routes *routes = e->routes;
+    pthread_mutex_lock(&e->shared->lock);
+    for (size_t i = 0; i < routes->n; i++)
+        claim_route(look, &routes->v[i], io_now_ms(e->loop));
+    pthread_mutex_unlock(&e->shared->lock);
+    for (unsigned i = 0; i < look->n; i++)
+        probe_server(e, look->servers[i], &look->asks[i], look->servers[i]);
+    free(look);
+}
+
+void dns_engine_look(struct dns_engine *e)
+{
+    e->look_until_ms = io_now_ms(e->loop) + DNS_LOOK_FOR_MS;
+    dns_probe_wake(e);
+}
+
 static void on_tick(struct io_timer *t)
 {
     struct dns_engine *e = LIST_ENTRY(t, struct dns_engine, probe_timer);
+    bool is_looked = io_now_ms(e->loop) < e->look_until_ms;
     struct due *due = calloc(1, sizeof *due);
     if (due != NULL) {
         claim(e, due);
         for (unsigned i = 0; i < due->n_servers; i++) {
-            probe_server(e, due->servers[i], &due->samples[i]);
+            probe_server(e, due->servers[i], &due->samples[i], NULL);
             dns_shared_server_unref(e->shared, due->servers[i]);
         }
         for (unsigned i = 0; i < due->n_endpoints; i++)
             probe_endpoint(e, &due->endpoints[i]);
     }
-    if (due == NULL || due->has_more)
+    if (is_looked)
+        look_around(e);
+    if (due == NULL || due->has_more || is_looked)
         io_timer_arm(e->loop, &e->probe_timer, TICK_MS);
     free(due);
 }

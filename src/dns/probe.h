@@ -4,6 +4,9 @@
  * groups before the one that is used now, or all of them after a failure, are asked for the
  * endpoint's last name again and their address is connected to (and closed at once): an answer that
  * cannot be connected to is not an answer. Whichever engine finds a probe due claims it.
+ *
+ * While a person looks at the servers' health (dns_engine_look), every server of the routing table
+ * is asked once a second, the well ones too.
  */
 #include "dns/shared.h"
 

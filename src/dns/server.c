@@ -108,6 +108,21 @@ bool dns_server_claim_probe(struct dns_server *s, uint64_t now_ms)
     return true;
 }
 
+bool dns_server_claim_look(struct dns_server *s, uint64_t now_ms)
+{
+    bool is_failing = s->n_failures > 0 && !s->is_suspect;
+    if (s->is_looked || (!is_failing && s->looked_ms > 0 && now_ms < s->looked_ms + DNS_LOOK_MS))
+        return false;
+    s->is_looked = true;
+    s->looked_ms = now_ms;
+    return true;
+}
+
+void dns_server_looked(struct dns_server *s)
+{
+    s->is_looked = false;
+}
+
 static void avoid(struct dns_server *s, uint64_t zone, uint64_t until_ms, bool is_left_out)
 {
     unsigned at = 0;

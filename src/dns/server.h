@@ -27,6 +27,7 @@ enum {
     DNS_MAX_BUDGET_PER_S = 1000000,
     DNS_MAX_AVOIDED_ZONES = 8,
     DNS_PROBED_WHILE_USED_MS = 600 * 1000,
+    DNS_LOOK_MS = 1000, /* between two questions while somebody looks */
 };
 
 struct dns_server {
@@ -39,6 +40,8 @@ struct dns_server {
     bool is_suspect;
     unsigned probe_step;
     uint64_t probe_at_ms;
+    uint64_t looked_ms; /* when the last look's probe went out; 0: there was none */
+    bool is_looked;     /* it is under way */
     uint64_t used_ms;      /* last asked for a client's sake */
     struct dns_ask sample; /* the last real one, for probes; its name is empty before it */
     uint64_t edns_off_until_ms;
@@ -79,6 +82,13 @@ bool dns_server_failed(struct dns_server *s, uint64_t now_ms);
 bool dns_server_wants_probes(const struct dns_server *s, uint64_t now_ms);
 /* A suspect server is due for a probe: claims it (the next one is scheduled). */
 bool dns_server_claim_probe(struct dns_server *s, uint64_t now_ms);
+/*
+ * While somebody looks: a question a second; a server that has begun to fail is asked again at
+ * once, until it is known for dead or well. One at a time: claims it. dns_server_looked tells its
+ * end.
+ */
+bool dns_server_claim_look(struct dns_server *s, uint64_t now_ms);
+void dns_server_looked(struct dns_server *s);
 /* The wait before the n-th probe of anything. */
 unsigned dns_probe_wait_ms(unsigned step);
 

@@ -62,6 +62,7 @@ struct dns_engine {
     struct list links; /* TCP connections to servers */
     unsigned n_links;
     struct io_timer probe_timer; /* ticks while there is something to probe */
+    uint64_t look_until_ms;      /* somebody looks: all servers are */
     struct dns_watch *watch;     /* in the first engine */
     /* Those of shared as of generation: dns_engine_update. Referenced. */
     struct dns_routes *routes;

@@ -7,6 +7,12 @@
 #include "server/admin_lookup.h"
 #include "server/admin_page.h"
 
+/* No browser is to take it for a page, nor another site's page to read it. */
+static const struct str data_headers =
+    STR_INIT("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+             "X-Content-Type-Options: nosniff\r\n"
+             "Cross-Origin-Resource-Policy: same-origin\r\n");
+
 static bool start_metrics(struct admin *a, struct page *p, struct str query)
 {
     p->type = STR("text/plain; version=0.0.4; charset=utf-8");
@@ -45,6 +51,7 @@ static bool start_ready(struct admin *a, struct page *p, struct str query)
 static bool start_status(struct admin *a, struct page *p, struct str query)
 {
     p->type = STR("application/json");
+    dns_engine_look(a->engine);
     status_json(a->status, &p->body);
     return true;
 }
@@ -88,9 +95,14 @@ static bool has(void *arg, struct str path)
 
 static bool start(void *arg, struct page *p, struct str path, struct str query)
 {
+    struct admin *a = arg;
     const struct row *row = find(path);
-    if (row != NULL)
-        return row->start(arg, p, query);
+    if (row != NULL) {
+        p->headers = data_headers;
+        return row->start(a, p, query);
+    }
+    if (str_eq(path, STR("/")))
+        dns_engine_look(a->engine);
     admin_page_write(p, path);
     return true;
 }

@@ -146,6 +146,28 @@ static void several_packets_go_all_or_none(void **state)
     assert_false(dns_server_spend(&s, 1, 0));
 }
 
+/* Once a second; what has begun to fail at once again, until it is known for dead; one at a time. */
+static void looks_follow_their_schedule(void **state)
+{
+    struct dns_server s = server();
+    assert_true(dns_server_claim_look(&s, 5000));
+    assert_false(dns_server_claim_look(&s, 5500));
+    assert_false(dns_server_claim_look(&s, 7000));
+    dns_server_looked(&s);
+    assert_true(dns_server_claim_look(&s, 7000));
+    dns_server_looked(&s);
+    assert_false(dns_server_claim_look(&s, 7999));
+    dns_server_failed(&s, 7100);
+    assert_true(dns_server_claim_look(&s, 7100));
+    dns_server_looked(&s);
+    dns_server_failed(&s, 7200);
+    assert_true(dns_server_claim_look(&s, 7200));
+    dns_server_looked(&s);
+    assert_true(dns_server_failed(&s, 7300));
+    assert_false(dns_server_claim_look(&s, 8199));
+    assert_true(dns_server_claim_look(&s, 8200));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +179,7 @@ int main(void)
         cmocka_unit_test(the_budget_is_the_setting),
         cmocka_unit_test(clocks_of_workers_differ),
         cmocka_unit_test(several_packets_go_all_or_none),
+        cmocka_unit_test(looks_follow_their_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
