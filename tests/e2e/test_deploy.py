@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -361,6 +362,28 @@ def test_penstock_starts_with_the_deployments_environment(contained):
 
 
 # systemd
+
+
+def test_the_units_commands_do_what_they_say(world, start, tmp_path):
+    """Without systemd: start, check and signal as its lines have them, with the file that is shipped."""
+    lines = re.findall(r"^(Exec\w+)=(.*)$", open(UNIT).read(), re.M)
+    assert [name for name, _ in lines] == ["ExecStart", "ExecReload", "ExecReload"]
+    (program, *serve), (_, *check), kill = (text.split() for _, text in lines)
+    assert program == "/usr/bin/penstock" and kill == ["/bin/kill", "-HUP", "$MAINPID"]
+    shipped = open(os.path.join(DEPLOY, "systemd", "penstock.yaml")).read()
+    # Its comments are settings as well.
+    for text in (shipped, re.sub(r"^# (PENSTOCK_\w+:)", r"\1", shipped, flags=re.M)):
+        config = tmp_path / "penstock.yaml"
+        config.write_text(text)
+        args = [str(config) if a == "/etc/penstock/penstock.yaml" else a for a in check]
+        done = cli.run(world.penstock_host, {"PATH": os.environ["PATH"]}, *args)
+        assert done.code == 0, done
+    config.write_text(shipped + "PENSTOCK_ALLOW_BUCKETS: other\n")
+    proxy = start(args=[str(config) if a == "/etc/penstock/penstock.yaml" else a for a in serve], INTERNAL_REGISTRY_URL=None)
+    assert fetch(proxy, "GET", f"/{ORIGIN}/lab-bucket/k").status == 403
+    config.write_text(shipped + "PENSTOCK_ALLOW_BUCKETS: lab-bucket\n")
+    os.kill(proxy.process.pid, signal.SIGHUP)
+    eventually(lambda: fetch(proxy, "GET", f"/{ORIGIN}/lab-bucket/k").status == 404, what="the new settings")
 
 
 def test_the_unit_is_sound_and_its_exposure_low(tmp_path):
