@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 /* ---- idle connections ---- */
 
@@ -39,9 +40,7 @@ static void idle_add(struct connection *c)
 {
     struct pool *p = c->pool;
     struct upstream *u = p->up;
-    if (p->n_idle >= POOL_MAX_IDLE)
-        connection_close(conn_of_pool_node(p->idle.prev));
-    if (u->counts.n_idle >= UPSTREAM_MAX_IDLE)
+    if (u->counts.n_idle >= u->max_idle)
         connection_close(LIST_ENTRY(u->idle.next, struct connection, idle_node));
     list_push_front(&p->idle, &c->pool_node);
     list_push_back(&u->idle, &c->idle_node);
@@ -316,6 +315,18 @@ static void on_sweep(struct io_timer *t)
         sweep_arm(u, now + POOL_FORGET_MS);
 }
 
+/* What is idle now was in use seconds ago, so descriptors are all that it takes from others: a
+ * quarter of them, for all workers together. A lower bound costs a handshake for each request as
+ * soon as more than that many come and go at a time. */
+static size_t most_idle(const struct conf *conf)
+{
+    struct rlimit files;
+    size_t n = UPSTREAM_MAX_IDLE;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 / conf->workers < n)
+        n = (size_t)(files.rlim_cur / 4 / conf->workers);
+    return n > UPSTREAM_MIN_IDLE ? n : UPSTREAM_MIN_IDLE;
+}
+
 struct upstream *upstream_new(struct io_loop *loop, struct dns_engine *dns, struct io_tls *tls,
                               const struct conf *conf, struct fault *f)
 {
@@ -331,6 +342,7 @@ struct upstream *upstream_new(struct io_loop *loop, struct dns_engine *dns, stru
     list_init(&u->idle);
     u->sweep.on_fire = on_sweep;
     u->sweep_at_ms = UINT64_MAX;
+    u->max_idle = most_idle(conf);
     if (RAND_bytes((unsigned char *)&u->key, sizeof u->key) != 1) {
         fault_set(f, FAULT_SYSTEM, "start", "no random bytes");
         free(u);

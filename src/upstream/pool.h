@@ -11,8 +11,8 @@
 #include "upstream/upstream.h"
 
 enum {
-    POOL_MAX_IDLE = 128, /* connections of one pool */
-    UPSTREAM_MAX_IDLE = 512,
+    UPSTREAM_MAX_IDLE = 4096,
+    UPSTREAM_MIN_IDLE = 64,    /* with few descriptors */
     UPSTREAM_MAX_POOLS = 4096, /* beyond, the one that was unused longest makes room */
     UPSTREAM_BUCKETS = 1024,
     POOL_FORGET_MS = 60 * 1000,
@@ -50,6 +50,7 @@ struct upstream {
     struct io_timer sweep;
     uint64_t sweep_at_ms; /* when it fires; UINT64_MAX: not armed */
     size_t n_pools;
+    size_t max_idle;
     struct upstream_counts counts;
     struct pool *buckets[UPSTREAM_BUCKETS];
 };

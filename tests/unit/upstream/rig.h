@@ -37,7 +37,7 @@ struct act {
     enum after after;
 };
 
-enum { ORIGIN_MAX_PEERS = 64 };
+enum { ORIGIN_MAX_PEERS = 160 };
 
 /* Deadlines of the settings: more than what a busy machine takes for what has no reason to wait. */
 enum { RIG_CONNECT_MS = 1200, RIG_ANSWER_MS = 1000 };
