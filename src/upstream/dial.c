@@ -230,6 +230,8 @@ static bool attempt_start(struct dial *d, struct dial_attempt *a, const struct a
 {
     int e = 0;
     int fd = io_connect(to, &e);
+    if (fd < 0 && (e == EMFILE || e == ENFILE) && pool_spare_one(d->pool->up))
+        fd = io_connect(to, &e);
     if (fd < 0)
         return fault_sys(f, connect_kind(e), "connect", e);
     a->stream = io_stream_new(loop_of(d), fd);

@@ -41,7 +41,7 @@ static void idle_add(struct connection *c)
     struct pool *p = c->pool;
     struct upstream *u = p->up;
     if (u->counts.n_idle >= u->max_idle)
-        connection_close(LIST_ENTRY(u->idle.next, struct connection, idle_node));
+        pool_spare_one(u);
     list_push_front(&p->idle, &c->pool_node);
     list_push_back(&u->idle, &c->idle_node);
     p->n_idle++;
@@ -49,6 +49,14 @@ static void idle_add(struct connection *c)
     c->idle_since_ms = io_now_ms(u->loop);
     sweep_arm(u, c->idle_since_ms + u->conf->upstream_idle_ms);
     arm_refresh(p);
+}
+
+bool pool_spare_one(struct upstream *u)
+{
+    if (list_is_empty(&u->idle))
+        return false;
+    connection_close(LIST_ENTRY(u->idle.next, struct connection, idle_node));
+    return true;
 }
 
 static bool has_aged(const struct connection *c, uint64_t now_ms)

@@ -72,6 +72,9 @@ void pool_release(struct connection *c);
 /* An idle connection became readable: closed by the origin, or saying what nobody asked for. */
 void pool_on_idle_readable(struct connection *c);
 
+/* Gives a descriptor up for another connection: the longest idle one's. False: none is idle. */
+bool pool_spare_one(struct upstream *u);
+
 /* A positive answer for the name; fresh until expires_ms. */
 void pool_answered(struct pool *p, const struct addr *addrs, unsigned n, uint64_t expires_ms);
 /* The address took no connection: its idle connections go at once. */

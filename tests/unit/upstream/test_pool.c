@@ -1,4 +1,5 @@
-/* How many idle connections are kept, by the descriptors that the process may have. */
+/* Idle connections and the descriptors that the process may have: how many are kept, and that they
+ * make room for others. */
 #include "rig.h"
 
 #include <sys/resource.h>
@@ -57,8 +58,45 @@ static void connections_kept(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* A connection that nobody accepts: it is refused, when there is a descriptor to try it with. */
+static enum fault_kind dial_without_descriptors(struct rig *r, const struct origin *nobody)
+{
+    int taken[256];
+    unsigned n = 0;
+    struct rlimit before, files;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    files = (struct rlimit){ sizeof taken / sizeof taken[0], before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    while (n < sizeof taken / sizeof taken[0] && (taken[n] = dup(0)) >= 0)
+        n++;
+    struct call c = { .request = get_from(*nobody) };
+    call_run(r, &c);
+    buf_done(&c.body);
+    while (n > 0)
+        close(taken[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    return c.x.fault.kind;
+}
+
+static void idle_ones_make_room(void **state)
+{
+    struct rig *r = rig_new("", NULL);
+    const struct act acts[] = { { 0, END, OK5, 0, STAY }, { 0 } };
+    serve(r, false, acts);
+    struct origin nobody = origin_at("127.0.0.1", 1, false);
+    struct call c = { .request = get(r) };
+    call_run(r, &c);
+    buf_done(&c.body);
+    assert_int_equal(upstream_count(r->up).n_idle, 1);
+    assert_int_equal(dial_without_descriptors(r, &nobody), FAULT_CONNECT_REFUSED);
+    assert_int_equal(upstream_count(r->up).n_idle, 0);
+    assert_int_equal(dial_without_descriptors(r, &nobody), FAULT_SYSTEM);
+    rig_free(r);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(connections_kept) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(connections_kept),
+                                        cmocka_unit_test(idle_ones_make_room) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
