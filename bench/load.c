@@ -1,11 +1,15 @@
 /* The load client of the bench. Four modes, all bounded in connections and time:
- *   closed  N connections, each sends its next request when the last answer is whole
- *   open    requests at a constant rate; latency counts from the moment a request was due, so a
- * stall is not left out of the figures (no coordinated omission) idle    N keep-alive connections
- * that have made one request each, then wait slow    N downloads that are read at a trickle It
- * prints {"ready": N} when its connections are open and warm, waits for a line on stdin before it
- * measures (so that the caller can read the proxy's CPU time on both sides of it), prints one line
- * of JSON, and keeps the connections until stdin ends. */
+ *   closed: N connections, each sends its next request when the last answer is whole; with
+ *           --busy, so many of them at a time, the next one in turn after each answer; with
+ *           --lead-ms it goes round for so long first, says {"begun": 1}, and what counts is what
+ *           was answered between that and the end
+ *   open:   requests at a constant rate; latency counts from the moment a request was due, so a
+ *           stall is not left out of the figures (no coordinated omission)
+ *   idle:   N keep-alive connections that have made one request each, then wait
+ *   slow:   N downloads that are read at a trickle
+ * It prints {"ready": N} when its connections are open and warm, waits for a line on stdin before
+ * it measures (so that the caller can read the proxy's CPU time on both sides of it), prints one
+ * line of JSON, and keeps the connections until stdin ends. */
 #include "http_client.h"
 
 #include <getopt.h>
@@ -19,6 +23,8 @@ enum { MAX_SAMPLES = 4000000, MAX_ERRORS = 1000, SLOW_TICK_MS = 100 };
 static struct {
     const char *mode;
     size_t n_conns;
+    size_t n_busy;    /* of a closed loop's connections at a time; 0: all */
+    uint64_t lead_ms; /* of a closed loop before what counts */
     uint64_t seconds_ms, rate, warm, slow_bytes;
     uint64_t timeout_ms;
     bool is_opaque; /* bodies are something else than the pattern: only their lengths count */
@@ -33,7 +39,7 @@ static struct client_target target = { .rcvbuf = 0 };
 static struct client *conns;
 static int epfd;
 static uint64_t *samples;
-static size_t n_samples;
+static size_t n_samples, n_busy;
 static uint64_t n_requests, n_errors, n_reconnects, n_retries, n_late, body_bytes;
 static uint64_t give_up_ns;
 
@@ -142,31 +148,84 @@ static void warm_up(uint64_t rounds, size_t width)
         die("%llu wrong answers while warming up", (unsigned long long)n_errors);
 }
 
-static uint64_t run_closed(void)
+/* The connection whose turn it is among those that wait; there is one. */
+static struct client *next_in_turn(void)
+{
+    static size_t at;
+    struct client *c;
+    do
+        c = &conns[at++ % opt.n_conns];
+    while (c->state == CLIENT_BUSY);
+    return c;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double percentile_us(double p)
+{
+    if (!n_samples)
+        return 0;
+    size_t i = (size_t)(p * (double)n_samples);
+    return (double)samples[i < n_samples ? i : n_samples - 1] / 1000.0;
+}
+
+static void report(uint64_t took_ns)
+{
+    qsort(samples, n_samples, sizeof *samples, by_value);
+    printf("{\"requests\": %llu, \"errors\": %llu, \"reconnects\": %llu, \"retries\": %llu, "
+           "\"late_starts\": %llu, \"body_bytes\": %llu, \"seconds\": %.6f, \"p50_us\": %.1f, "
+           "\"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
+           (unsigned long long)n_requests, (unsigned long long)n_errors,
+           (unsigned long long)n_reconnects, (unsigned long long)n_retries,
+           (unsigned long long)n_late, (unsigned long long)body_bytes, (double)took_ns / 1e9,
+           percentile_us(0.5), percentile_us(0.9), percentile_us(0.99), percentile_us(0.999),
+           percentile_us(1));
+    fflush(stdout);
+}
+
+/* Until that time, or until none is busy; an answer leads to the next request if is_refilled. */
+static void closed_until(uint64_t end_ns, bool is_counted, bool is_refilled)
 {
     struct epoll_event events[256];
-    uint64_t begin = now_ns(), end = begin + opt.seconds_ms * 1000000u;
-    size_t busy = opt.n_conns;
-    for (size_t i = 0; i < opt.n_conns; i++)
-        start(&conns[i], now_ns());
-    while (busy) {
-        int n = wait_events(events, 256, now_ns() + 1000000000u);
+    uint64_t now;
+    while (n_busy && (now = now_ns()) < end_ns) {
+        int n = wait_events(events, 256, end_ns - now < 1000000000u ? end_ns : now + 1000000000u);
         for (int i = 0; i < n; i++) {
             struct client *c = events[i].data.ptr;
             bool was_busy = c->state == CLIENT_BUSY;
-            if (!finish_one(c, 0, true) || !was_busy)
+            if (!finish_one(c, 0, is_counted) || !was_busy)
                 continue;
-            uint64_t now = now_ns();
-            if (now < end)
-                start(c, now);
+            if (is_refilled)
+                start(opt.n_busy < opt.n_conns ? next_in_turn() : c, now_ns());
             else
-                busy--;
+                n_busy--;
         }
     }
-    return now_ns() - begin;
 }
 
-static uint64_t run_open(void)
+static void run_closed(void)
+{
+    for (n_busy = 0; n_busy < opt.n_busy; n_busy++)
+        start(next_in_turn(), now_ns());
+    if (opt.lead_ms) {
+        closed_until(now_ns() + opt.lead_ms * 1000000u, false, true);
+        puts("{\"begun\": 1}");
+        fflush(stdout);
+    }
+    uint64_t begin = now_ns();
+    closed_until(begin + opt.seconds_ms * 1000000u, true, true);
+    if (opt.lead_ms)
+        report(now_ns() - begin);
+    closed_until(UINT64_MAX, !opt.lead_ms, false);
+    if (!opt.lead_ms)
+        report(now_ns() - begin);
+}
+
+static void run_open(void)
 {
     struct epoll_event events[256];
     struct client **freed = calloc(opt.n_conns, sizeof(struct client *));
@@ -192,7 +251,7 @@ static uint64_t run_open(void)
         }
     }
     free(freed);
-    return now_ns() - begin;
+    report(now_ns() - begin);
 }
 
 /* Waits for a line on stdin; false at its end. */
@@ -241,34 +300,6 @@ static size_t count_live(void)
     return live;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double percentile_us(double p)
-{
-    if (!n_samples)
-        return 0;
-    size_t i = (size_t)(p * (double)n_samples);
-    return (double)samples[i < n_samples ? i : n_samples - 1] / 1000.0;
-}
-
-static void report(uint64_t took_ns)
-{
-    qsort(samples, n_samples, sizeof *samples, by_value);
-    printf("{\"requests\": %llu, \"errors\": %llu, \"reconnects\": %llu, \"retries\": %llu, "
-           "\"late_starts\": %llu, \"body_bytes\": %llu, \"seconds\": %.6f, \"p50_us\": %.1f, "
-           "\"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
-           (unsigned long long)n_requests, (unsigned long long)n_errors,
-           (unsigned long long)n_reconnects, (unsigned long long)n_retries,
-           (unsigned long long)n_late, (unsigned long long)body_bytes, (double)took_ns / 1e9,
-           percentile_us(0.5), percentile_us(0.9), percentile_us(0.99), percentile_us(0.999),
-           percentile_us(1));
-    fflush(stdout);
-}
-
 static uint64_t number(const char *text, uint64_t max)
 {
     char *rest;
@@ -285,7 +316,8 @@ static void parse(int argc, char **argv)
         { "conns", 1, 0, 'n' },      { "ms", 1, 0, 's' },         { "rate", 1, 0, 'r' },
         { "put", 1, 0, 'p' },        { "get", 1, 0, 'g' },        { "warm", 1, 0, 'w' },
         { "slow-bytes", 1, 0, 'b' }, { "timeout-ms", 1, 0, 'T' }, { "rcvbuf", 1, 0, 'R' },
-        { "opaque", 1, 0, 'o' },     { "tls", 1, 0, 'l' },        { 0 }
+        { "opaque", 1, 0, 'o' },     { "tls", 1, 0, 'l' },        { "busy", 1, 0, 'B' },
+        { "lead-ms", 1, 0, 'L' },    { 0 }
     };
     const char *path = "/";
     for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
@@ -329,6 +361,12 @@ static void parse(int argc, char **argv)
         case 'l':
             target.tls = number(optarg, 1) == 1 ? client_tls() : NULL;
             break;
+        case 'L':
+            opt.lead_ms = number(optarg, 60000);
+            break;
+        case 'B':
+            opt.n_busy = number(optarg, 20000);
+            break;
         case 'o':
             opt.is_opaque = number(optarg, 1) == 1;
             break;
@@ -337,6 +375,8 @@ static void parse(int argc, char **argv)
         }
     if (!target.address.sin_port || !opt.n_conns || (!opt.rate && !strcmp(opt.mode, "open")))
         die("--connect, --conns and, for open, --rate are needed");
+    if (!opt.n_busy || opt.n_busy > opt.n_conns)
+        opt.n_busy = opt.n_conns;
     char length[64] = "";
     if (target.body_bytes)
         snprintf(length, sizeof length, "Content-Length: %llu\r\n",
@@ -383,7 +423,7 @@ int main(int argc, char **argv)
         report(0);
         return 0;
     }
-    warm_up(idle ? 1 : opt.warm, idle ? 32 : opt.n_conns);
+    warm_up(idle ? 1 : opt.warm, idle ? 32 : opt.n_busy);
     n_reconnects = n_retries = 0;
     printf("{\"ready\": %zu}\n", count_live());
     fflush(stdout);
@@ -391,8 +431,10 @@ int main(int argc, char **argv)
         return 0;
     if (idle)
         printf("{\"live\": %zu}\n", count_live());
+    else if (strcmp(opt.mode, "open") == 0)
+        run_open();
     else
-        report(strcmp(opt.mode, "open") == 0 ? run_open() : run_closed());
+        run_closed();
     fflush(stdout);
     go();
     return 0;
