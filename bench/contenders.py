@@ -37,10 +37,12 @@ def make_certificates(run):
 
 
 class NameServer(threading.Thread):
-    """Answers A for the S3 host with the origin's address, everything else with an empty NOERROR."""
+    """Answers A for the S3 host and its buckets with the origin's address, everything else with an empty NOERROR; or,
+    when it denies, everything with NXDOMAIN. It counts the questions, and keeps when they came."""
 
-    def __init__(self):
+    def __init__(self, ttl=60, denies=False):
         super().__init__(daemon=True)
+        self.ttl, self.denies, self.asked = ttl, denies, []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((LISTEN_ADDRESS, 0))
         self.port = self.socket.getsockname()[1]
@@ -49,13 +51,14 @@ class NameServer(threading.Thread):
         name = b"".join(bytes([len(label)]) + label.encode() for label in HOST.split(".")) + b"\0"
         while True:
             query, peer = self.socket.recvfrom(4096)
+            self.asked.append(time.monotonic())
             if len(query) < 17 or query[2] & 0x80:
                 continue
             end = query.find(b"\0", 12) + 1
             question = query[12:end + 4]
-            ours = question[:-4].lower() == name and question[-4:] == b"\0\1\0\1"
-            head = query[:2] + struct.pack(">HHHHH", 0x8180, 1, int(ours), 0, 0)
-            record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(ORIGIN_ADDRESS)
+            ours = question[:-4].lower().endswith(name) and question[-4:] == b"\0\1\0\1" and not self.denies
+            head = query[:2] + struct.pack(">HHHHH", 0x8183 if self.denies else 0x8180, 1, int(ours), 0, 0)
+            record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, self.ttl, 4) + socket.inet_aton(ORIGIN_ADDRESS)
             self.socket.sendto(head + question + (record if ours else b""), peer)
 
 

@@ -1,15 +1,14 @@
 /* The load client of the bench. Four modes, all bounded in connections and time:
  *   closed: N connections, each sends its next request when the last answer is whole; with
  *           --busy, so many of them at a time, the next one in turn after each answer; with
- *           --lead-ms it goes round for so long first, says {"begun": 1}, and what counts is what
- *           was answered between that and the end
- *   open:   requests at a constant rate; latency counts from the moment a request was due, so a
- *           stall is not left out of the figures (no coordinated omission)
- *   idle:   N keep-alive connections that have made one request each, then wait
- *   slow:   N downloads that are read at a trickle
- * It prints {"ready": N} when its connections are open and warm, waits for a line on stdin before
- * it measures (so that the caller can read the proxy's CPU time on both sides of it), prints one
- * line of JSON, and keeps the connections until stdin ends. */
+ *           --lead-ms they begin one after the other, all go round for a while, it says {"begun":
+ * 1}, and what counts is what was answered between that and the end open:   requests at a constant
+ * rate; latency counts from the moment a request was due, so a stall is not left out of the figures
+ * (no coordinated omission) idle:   N keep-alive connections that have made one request each, then
+ * wait slow:   N downloads that are read at a trickle It prints {"ready": N} when its connections
+ * are open and warm, waits for a line on stdin before it measures (so that the caller can read the
+ * proxy's CPU time on both sides of it), prints one line of JSON, and keeps the connections until
+ * stdin ends. */
 #include "http_client.h"
 
 #include <getopt.h>
@@ -18,7 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 
-enum { MAX_SAMPLES = 4000000, MAX_ERRORS = 1000, SLOW_TICK_MS = 100 };
+enum { MAX_SAMPLES = 4000000, MAX_ERRORS = 1000, SLOW_TICK_MS = 100, LEAD_STEPS = 64 };
 
 static struct {
     const char *mode;
@@ -40,7 +39,7 @@ static struct client *conns;
 static int epfd;
 static uint64_t *samples;
 static size_t n_samples, n_busy;
-static uint64_t n_requests, n_errors, n_reconnects, n_retries, n_late, body_bytes;
+static uint64_t n_answers, n_requests, n_errors, n_reconnects, n_retries, n_late, body_bytes;
 static uint64_t give_up_ns;
 
 static void failed(void)
@@ -199,6 +198,7 @@ static void closed_until(uint64_t end_ns, bool is_counted, bool is_refilled)
             bool was_busy = c->state == CLIENT_BUSY;
             if (!finish_one(c, 0, is_counted) || !was_busy)
                 continue;
+            n_answers++;
             if (is_refilled)
                 start(opt.n_busy < opt.n_conns ? next_in_turn() : c, now_ns());
             else
@@ -209,10 +209,17 @@ static void closed_until(uint64_t end_ns, bool is_counted, bool is_refilled)
 
 static void run_closed(void)
 {
-    for (n_busy = 0; n_busy < opt.n_busy; n_busy++)
+    uint64_t step_ns = opt.lead_ms * 1000000u / (2 * LEAD_STEPS);
+    for (n_busy = 0; n_busy < opt.n_busy;) {
         start(next_in_turn(), now_ns());
+        if (++n_busy % (opt.n_busy / LEAD_STEPS + 1) == 0)
+            closed_until(now_ns() + step_ns, false, true);
+    }
     if (opt.lead_ms) {
-        closed_until(now_ns() + opt.lead_ms * 1000000u, false, true);
+        /* Two answers each: their connections to the origin stand, however slow the machine is. */
+        do
+            closed_until(now_ns() + opt.lead_ms * 500000u, false, true);
+        while (n_answers < 2 * opt.n_busy);
         puts("{\"begun\": 1}");
         fflush(stdout);
     }
@@ -311,14 +318,23 @@ static uint64_t number(const char *text, uint64_t max)
 
 static void parse(int argc, char **argv)
 {
-    static const struct option names[] = {
-        { "mode", 1, 0, 'm' },       { "connect", 1, 0, 'a' },    { "target", 1, 0, 't' },
-        { "conns", 1, 0, 'n' },      { "ms", 1, 0, 's' },         { "rate", 1, 0, 'r' },
-        { "put", 1, 0, 'p' },        { "get", 1, 0, 'g' },        { "warm", 1, 0, 'w' },
-        { "slow-bytes", 1, 0, 'b' }, { "timeout-ms", 1, 0, 'T' }, { "rcvbuf", 1, 0, 'R' },
-        { "opaque", 1, 0, 'o' },     { "tls", 1, 0, 'l' },        { "busy", 1, 0, 'B' },
-        { "lead-ms", 1, 0, 'L' },    { 0 }
-    };
+    static const struct option names[] = { { "mode", 1, 0, 'm' },
+                                           { "connect", 1, 0, 'a' },
+                                           { "target", 1, 0, 't' },
+                                           { "conns", 1, 0, 'n' },
+                                           { "ms", 1, 0, 's' },
+                                           { "rate", 1, 0, 'r' },
+                                           { "put", 1, 0, 'p' },
+                                           { "get", 1, 0, 'g' },
+                                           { "warm", 1, 0, 'w' },
+                                           { "slow-bytes", 1, 0, 'b' },
+                                           { "timeout-ms", 1, 0, 'T' },
+                                           { "rcvbuf", 1, 0, 'R' },
+                                           { "opaque", 1, 0, 'o' },
+                                           { "tls", 1, 0, 'l' },
+                                           { "busy", 1, 0, 'B' },
+                                           { "lead-ms", 1, 0, 'L' },
+                                           { 0 } };
     const char *path = "/";
     for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;)
         switch (o) {
@@ -423,7 +439,7 @@ int main(int argc, char **argv)
         report(0);
         return 0;
     }
-    warm_up(idle ? 1 : opt.warm, idle ? 32 : opt.n_busy);
+    warm_up(idle ? 1 : opt.warm, idle ? 32 : opt.lead_ms && opt.n_busy > 64 ? 64 : opt.n_busy);
     n_reconnects = n_retries = 0;
     printf("{\"ready\": %zu}\n", count_live());
     fflush(stdout);

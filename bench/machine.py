@@ -70,9 +70,9 @@ def fill(template, values):
 
 
 def pin(core):
-    """Runs in the child: its core, and SIGTERM when the bench dies, however that happens."""
+    """Runs in the child: its core, or set of cores, and SIGTERM when the bench dies, however that happens."""
     def prepare():
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, core if isinstance(core, set) else {core})
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     return prepare
 
@@ -80,6 +80,19 @@ def pin(core):
 def turns(contenders, round_number):
     at = round_number % len(contenders)
     return contenders[at:] + contenders[:at]
+
+
+def cpu_ns(pids):
+    """CPU time of all their threads: the scheduler's own nanoseconds where the kernel keeps them."""
+    total = 0
+    for pid in pids:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            try:
+                total += int((task / "schedstat").read_text().split()[0])
+            except FileNotFoundError:
+                fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+                total += (int(fields[11]) + int(fields[12])) * 1_000_000_000 // TICKS
+    return total
 
 
 class Contender:
@@ -106,16 +119,7 @@ class Contender:
         return found
 
     def cpu_ns(self):
-        """CPU time of all its threads: the scheduler's own nanoseconds where the kernel keeps them."""
-        total = 0
-        for pid in self.pids():
-            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-                try:
-                    total += int((task / "schedstat").read_text().split()[0])
-                except FileNotFoundError:
-                    fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
-                    total += (int(fields[11]) + int(fields[12])) * 1_000_000_000 // TICKS
-        return total
+        return cpu_ns(self.pids())
 
     def memory(self):
         """Private bytes of all its processes: what it adds to the machine."""
@@ -125,6 +129,9 @@ class Contender:
                 if line.startswith(("Private_Clean:", "Private_Dirty:")):
                     total += int(line.split()[1]) * 1024
         return total
+
+    def descriptors(self):
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
 
     def alive(self):
         return self.process.poll() is None
