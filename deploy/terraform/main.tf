@@ -42,6 +42,8 @@ locals {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/penstock/${var.name}"
   retention_in_days = var.log_retention_days
+  # Kept when all else goes.
+  skip_destroy = true
 }
 
 resource "aws_service_discovery_private_dns_namespace" "this" {
@@ -201,7 +203,7 @@ resource "aws_ecs_task_definition" "this" {
   })])
 
   runtime_platform {
-    cpu_architecture        = "X86_64"
+    cpu_architecture        = var.cpu_architecture
     operating_system_family = "LINUX"
   }
 }
@@ -222,7 +224,7 @@ resource "aws_ecs_task_definition" "doctor" {
   })])
 
   runtime_platform {
-    cpu_architecture        = "X86_64"
+    cpu_architecture        = var.cpu_architecture
     operating_system_family = "LINUX"
   }
 }
@@ -233,14 +235,13 @@ resource "aws_ecs_service" "this" {
   task_definition                    = aws_ecs_task_definition.this.arn
   launch_type                        = "FARGATE"
   platform_version                   = "LATEST"
-  desired_count                      = var.desired_count
+  desired_count                      = var.min_count
   health_check_grace_period_seconds  = 30
   availability_zone_rebalancing      = "ENABLED"
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
   enable_ecs_managed_tags            = true
   propagate_tags                     = "SERVICE"
-  depends_on                         = [aws_lb_listener.this]
 
   deployment_circuit_breaker {
     enable   = true
@@ -263,13 +264,25 @@ resource "aws_ecs_service" "this" {
   lifecycle {
     ignore_changes = [desired_count]
   }
+
+  # What the first tasks need to come up; without it the circuit breaker would give them up.
+  depends_on = [
+    aws_iam_role_policy_attachment.execution,
+    aws_lb_listener.this,
+    aws_vpc_endpoint.interface,
+    aws_vpc_endpoint.s3,
+    aws_vpc_security_group_egress_rule.out,
+    aws_vpc_security_group_egress_rule.to_tasks,
+    aws_vpc_security_group_ingress_rule.endpoints,
+    aws_vpc_security_group_ingress_rule.from_load_balancer,
+  ]
 }
 
 resource "aws_appautoscaling_target" "this" {
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
   resource_id        = "service/${aws_ecs_cluster.this.name}/${aws_ecs_service.this.name}"
-  min_capacity       = var.desired_count
+  min_capacity       = var.min_count
   max_capacity       = var.max_count
 }
 
@@ -317,6 +330,9 @@ resource "aws_cloudwatch_metric_alarm" "load_balancer" {
       period      = 300
       periods     = 1
       threshold   = var.error_rate_alarm
+      comparison  = "GreaterThanOrEqualToThreshold"
+      missing     = "notBreaching"
+      of_target   = true
     }
     unhealthy = {
       description = "A task of penstock does not answer the load balancer."
@@ -325,9 +341,36 @@ resource "aws_cloudwatch_metric_alarm" "load_balancer" {
       period      = 60
       periods     = 5
       threshold   = 1
+      comparison  = "GreaterThanOrEqualToThreshold"
+      missing     = "notBreaching"
+      of_target   = true
+    }
+    # Also where there is no task at all: then nothing is unhealthy, and the metric is missing.
+    absent = {
+      description = "No task of penstock answers the load balancer."
+      metric      = "HealthyHostCount"
+      statistic   = "Maximum"
+      period      = 60
+      periods     = 3
+      threshold   = 1
+      comparison  = "LessThanThreshold"
+      missing     = "breaching"
+      of_target   = true
+    }
+    # Of these the log of the tasks may have nothing.
+    balancer_errors = {
+      description = "The load balancer answers 5xx by itself, as no task takes the request or one breaks off."
+      metric      = "HTTPCode_ELB_5XX_Count"
+      statistic   = "Sum"
+      period      = 300
+      periods     = 1
+      threshold   = var.error_rate_alarm
+      comparison  = "GreaterThanOrEqualToThreshold"
+      missing     = "notBreaching"
+      of_target   = false
     }
   }
-  alarm_name          = "${var.name}-penstock-${each.key}"
+  alarm_name          = "${var.name}-penstock-${replace(each.key, "_", "-")}"
   alarm_description   = each.value.description
   namespace           = "AWS/ApplicationELB"
   metric_name         = each.value.metric
@@ -335,15 +378,15 @@ resource "aws_cloudwatch_metric_alarm" "load_balancer" {
   period              = each.value.period
   evaluation_periods  = each.value.periods
   threshold           = each.value.threshold
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
+  comparison_operator = each.value.comparison
+  treat_missing_data  = each.value.missing
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
 
-  dimensions = {
-    LoadBalancer = aws_lb.this.arn_suffix
-    TargetGroup  = aws_lb_target_group.this.arn_suffix
-  }
+  dimensions = merge(
+    { LoadBalancer = aws_lb.this.arn_suffix },
+    each.value.of_target ? { TargetGroup = aws_lb_target_group.this.arn_suffix } : {}
+  )
 }
 
 resource "aws_cloudwatch_metric_alarm" "self_check" {

@@ -1,6 +1,12 @@
 variable "name" {
   description = "Prefix of what is made; also the registry's namespace where none is given."
   type        = string
+
+  validation {
+    # With what is put behind it, a role's name prefix may have 38 characters.
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{0,26}$", var.name))
+    error_message = "Up to 27 letters, digits and hyphens, a letter first."
+  }
 }
 
 variable "vpc_id" {
@@ -71,10 +77,26 @@ variable "create_registry_namespace" {
   default     = false
 }
 
+variable "cpu_architecture" {
+  description = "What the image was built for: X86_64 or ARM64."
+  type        = string
+  default     = "X86_64"
+
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.cpu_architecture)
+    error_message = "X86_64 or ARM64."
+  }
+}
+
 variable "container_port" {
   description = "Above 1023, for the container's user has no rights."
   type        = number
   default     = 8080
+
+  validation {
+    condition     = var.container_port >= 1024 && var.container_port <= 65535
+    error_message = "From 1024 to 65535."
+  }
 }
 
 variable "cpu" {
@@ -89,7 +111,7 @@ variable "memory" {
   default     = 1024
 }
 
-variable "desired_count" {
+variable "min_count" {
   description = "The least number of tasks."
   type        = number
   default     = 2
@@ -117,6 +139,11 @@ variable "drain_seconds" {
   description = "How long downloads may go on, in seconds, when their task is to be replaced. A replacement takes as long."
   type        = number
   default     = 300
+
+  validation {
+    condition     = var.drain_seconds >= 0 && var.drain_seconds <= 3600
+    error_message = "From 0 to 3600."
+  }
 }
 
 variable "allow_buckets" {

@@ -44,7 +44,7 @@ class Stacks:
                          Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])
         assert cfn.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
         return {r["LogicalResourceId"]: r["PhysicalResourceId"]
-                for r in cfn.describe_stack_resources(StackName=name)["StackResources"] if "LogicalResourceId" in r}
+                for r in cfn.describe_stack_resources(StackName=name)["StackResources"] if "PhysicalResourceId" in r}
 
     def container(self, resources, of="TaskDefinition"):
         task = self.client("ecs").describe_task_definition(taskDefinition=resources[of])["taskDefinition"]

@@ -240,6 +240,44 @@ def test_with_every_option_at_once(account):
     assert (listener["Protocol"], listener["Port"]) == ("HTTPS", 443)
 
 
+def test_rules_use_only_what_cloudformation_takes_there():
+    """cfn-lint takes any function; CloudFormation takes Ref and the functions of rules alone, and refuses the template."""
+    with open(TEMPLATE) as f:
+        rules = f.read().split("\nRules:\n")[1].split("\nConditions:\n")[0]
+    assert "RouteTableIds" in rules
+    known = {"Ref", "And", "Contains", "EachMemberEquals", "EachMemberIn", "Equals", "Not", "Or", "RefAll", "ValueOf", "ValueOfAll"}
+    assert set(re.findall(r"!(\w+)|Fn::(\w+)", rules)) <= {(name, "") for name in known}
+    parameters = written()["Parameters"]
+    assert {parameters[name]["Type"] for name in re.findall(r"!Ref (\w+)", rules)} == {"String"}
+
+
+def test_every_security_group_says_what_may_go_out(account):
+    """CloudFormation leaves the rule that lets everything out where a group has none of its own."""
+    groups = {name: r["Properties"] for name, r in written()["Resources"].items() if r["Type"] == "AWS::EC2::SecurityGroup"}
+    out = {name: [tuple(rule.get(k) for k in ("CidrIp", "DestinationSecurityGroupId")) for rule in group["SecurityGroupEgress"]]
+           for name, group in groups.items()}
+    assert out == {"LoadBalancerGroup": [(None, "!GetAtt")], "TaskGroup": [("0.0.0.0/0", None)] * 4, "EndpointGroup": [("127.0.0.1/32", None)]}
+    assert all(rule["FromPort"] for rule in groups["TaskGroup"]["SecurityGroupEgress"])
+    # moto makes no rules of what goes out, but those of what comes in.
+    resources = account.create("groups", **everything(account))
+    made = {r["GroupId"]: r for r in account.client("ec2").describe_security_groups()["SecurityGroups"]}
+    rule, = made[resources["TaskGroup"]]["IpPermissions"]
+    assert [of["GroupId"] for of in rule["UserIdGroupPairs"]] == [resources["LoadBalancerGroup"]] and not rule["IpRanges"]
+    assert rule["FromPort"] == rule["ToPort"] == 8080
+
+
+def test_an_update_of_the_stack_leaves_the_autoscalers_tasks_alone():
+    assert "DesiredCount" not in template()["Service"] and template()["ScalableTarget"]["MinCapacity"] == "!Ref"
+
+
+def test_the_service_comes_after_the_endpoints_that_its_image_comes_through():
+    """By a Ref, since DependsOn takes nothing that a condition may leave out."""
+    with open(TEMPLATE) as f:
+        service = f.read().split("\n  Service:\n")[1].split("\n  # ")[0]
+    endpoints = {name for name, r in written()["Resources"].items() if r["Type"] == "AWS::EC2::VPCEndpoint"}
+    assert len(endpoints) == 4 and endpoints <= set(re.findall(r"!Ref (\w+)", service))
+
+
 def test_the_readme_tells_of_every_resource_and_parameter():
     with open(os.path.join(DEPLOY, "README.md")) as f:
         text = f.read()

@@ -126,20 +126,22 @@ SAME = {
     "RegistryService": "aws_service_discovery_service.registry[0]",
     "ExecutionRole": "aws_iam_role.execution", "TaskRole": "aws_iam_role.task", "DoctorRole": "aws_iam_role.doctor",
     "LoadBalancerGroup": "aws_security_group.load_balancer", "TaskGroup": "aws_security_group.task",
-    "LoadBalancerToTasks": "aws_vpc_security_group_egress_rule.to_tasks",
+    "TasksFromLoadBalancer": "aws_vpc_security_group_ingress_rule.from_load_balancer",
     "LoadBalancer": "aws_lb.this", "TargetGroup": "aws_lb_target_group.this", "Listener": "aws_lb_listener.this",
     "TaskDefinition": "aws_ecs_task_definition.this", "DoctorTaskDefinition": "aws_ecs_task_definition.doctor",
     "Service": "aws_ecs_service.this", "ScalableTarget": "aws_appautoscaling_target.this",
     "ScaleOnCpu": 'aws_appautoscaling_policy.this["cpu"]', "ScaleOnRequests": 'aws_appautoscaling_policy.this["requests"]',
     "ErrorAlarm": 'aws_cloudwatch_metric_alarm.load_balancer["errors"]',
     "UnhealthyAlarm": 'aws_cloudwatch_metric_alarm.load_balancer["unhealthy"]',
+    "AbsentAlarm": 'aws_cloudwatch_metric_alarm.load_balancer["absent"]',
+    "BalancerErrorAlarm": 'aws_cloudwatch_metric_alarm.load_balancer["balancer_errors"]',
     "SelfCheckFilter": "aws_cloudwatch_log_metric_filter.self_check", "SelfCheckAlarm": "aws_cloudwatch_metric_alarm.self_check",
     "EndpointGroup": "aws_security_group.endpoints[0]", "S3Endpoint": "aws_vpc_endpoint.s3[0]",
     "EcrApiEndpoint": 'aws_vpc_endpoint.interface["ecr.api"]', "EcrDkrEndpoint": 'aws_vpc_endpoint.interface["ecr.dkr"]',
     "LogsEndpoint": 'aws_vpc_endpoint.interface["logs"]',
 }
 ONLY_HERE = {"aws_iam_role_policy_attachment.execution", "aws_iam_role_policy.doctor",
-             "aws_vpc_security_group_ingress_rule.clients", "aws_vpc_security_group_ingress_rule.from_load_balancer",
+             "aws_vpc_security_group_ingress_rule.clients", "aws_vpc_security_group_egress_rule.to_tasks",
              "aws_vpc_security_group_ingress_rule.endpoints[0]",
              *(f'aws_vpc_security_group_egress_rule.out["{to}"]' for to in ("S3 and AWS APIs", "DNS", "DNS over TCP", "the registry"))}
 # The names of the two languages where they are not the same word.
@@ -210,9 +212,10 @@ def test_what_is_written_otherwise(terraform):
     assert plain(balancer["drop_invalid_header_fields"]) == attributes["routing.http.drop_invalid_header_fields.enabled"]
     assert group["load_balancing_algorithm_type"] == attributes["load_balancing.algorithm.type"]
     assert int(group["deregistration_delay"]) == cloudformation.written()["Parameters"]["DrainSeconds"]["Default"]
-    for alarm in ("errors", "unhealthy"):
+    for alarm, target in (("errors", True), ("unhealthy", True), ("absent", True), ("balancer_errors", False)):
         assert planned[f'aws_cloudwatch_metric_alarm.load_balancer["{alarm}"]']["dimensions"] == {
-            "LoadBalancer": "pnstk-.arn_suffix", "TargetGroup": "pnstk-.arn_suffix"}
+            "LoadBalancer": "pnstk-.arn_suffix", **({"TargetGroup": "pnstk-.arn_suffix"} if target else {})}
+    assert planned["aws_cloudwatch_log_group.this"]["skip_destroy"] and cloudformation.written()["Resources"]["LogGroup"]["DeletionPolicy"].startswith("Retain")
     assert planned["aws_ecs_service.this"]["network_configuration"][0]["assign_public_ip"] is False
     written = cloudformation.template()["TaskGroup"]
     theirs = {(r["Description"], r["IpProtocol"], r["CidrIp"]) for r in written["SecurityGroupEgress"]}
@@ -223,6 +226,9 @@ def test_what_is_written_otherwise(terraform):
     inward = planned["aws_vpc_security_group_ingress_rule.from_load_balancer"]
     assert (inward["referenced_security_group_id"], inward["security_group_id"]) == ("tf-lb-.id", "tf-task-.id")
     assert inward["from_port"] == inward["to_port"] == 8080
+    outward = planned["aws_vpc_security_group_egress_rule.to_tasks"]
+    assert (outward["referenced_security_group_id"], outward["security_group_id"]) == ("tf-task-.id", "tf-lb-.id")
+    assert outward["from_port"] == outward["to_port"] == 8080
     clients = planned["aws_vpc_security_group_ingress_rule.clients"]
     assert (clients["from_port"], clients["to_port"], clients["cidr_ipv4"]) == (443, 443, "10.0.0.0/8")
 
@@ -233,3 +239,21 @@ def test_the_doctors_role_may_read_what_it_judges_and_nothing_else():
     document = text[text.index('data "aws_iam_policy_document" "doctor"'):text.index('resource "aws_iam_role_policy" "doctor"')]
     wanted = [f"{service}:{name}" for service, names in READ.items() for name in names]
     assert sorted(re.findall(r'"(\w+:[A-Z]\w+)"', document)) == sorted(wanted)
+
+
+@pytest.mark.parametrize("wrong", [{"name": "a-name-of-more-than-27-letters"}, {"name": "a.b"}, {"container_port": 80}, {"drain_seconds": 3601},
+                                   {"cpu_architecture": "arm64"}])
+def test_values_that_could_not_work_are_told_before_anything_is_made(terraform, wrong):
+    terraform.plan()
+    with pytest.raises(AssertionError, match="Invalid value for variable"):
+        terraform.plan(**wrong)
+
+
+def test_the_service_waits_for_what_its_first_tasks_need():
+    """A rule or a role's policy that comes later makes the first tasks fail, and the circuit breaker gives up."""
+    with open(os.path.join(MODULE, "main.tf")) as f:
+        service = f.read().split('resource "aws_ecs_service" "this"')[1].split("\n}\n")[0]
+    waited = set(re.findall(r"\baws_\w+\.\w+", service.split("depends_on")[1]))
+    with open(os.path.join(MODULE, "network.tf")) as f:
+        rules = {f"{kind}.{name}" for kind, name in re.findall(r'^resource "(aws_vpc_\w+)" "(\w+)"', f.read(), re.M)}
+    assert waited == rules - {"aws_vpc_security_group_ingress_rule.clients"} | {"aws_lb_listener.this", "aws_iam_role_policy_attachment.execution"}
