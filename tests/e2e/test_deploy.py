@@ -388,6 +388,13 @@ def test_kubernetes_manifests_agree_with_each_other():
     ports = {p["name"]: p["containerPort"] for p in container["ports"]}
     env = {e["name"]: e["value"] for e in container["env"]}
     assert (env["PENSTOCK_LISTEN"], env["PENSTOCK_ADMIN"]) == (f":{ports['http']}", f":{ports['admin']}")
+    # A short name would be asked for as it is, and the cluster's DNS knows none.
+    assert re.fullmatch(r"http://[a-z]+\.[a-z]+\.svc\.cluster\.local", env["INTERNAL_REGISTRY_URL"])
+    with open(os.path.join(DEPLOY, "kubernetes", "deployment.yaml")) as f:
+        more = dict(re.findall(r'^ *# - \{ name: (\w+), value: "(.*)" \}$', f.read(), re.M))
+    assert set(more) == {"PENSTOCK_DNS_SERVERS", "PENSTOCK_DNS_AWS"}
+    done = deploy.run(binary(), "config", "check", env={"PATH": os.environ["PATH"], **env, **more})
+    assert done.returncode == 0, done.stdout
 
 
 def test_penstock_starts_with_the_deployments_environment(contained):

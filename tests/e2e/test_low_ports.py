@@ -53,3 +53,15 @@ def test_where_the_runtime_takes_it_away(world, start, capable):
     proxy = start(wrap=nothing)
     assert capabilities(proxy.process.pid)["CapPrm"] == 0
     assert fetch(proxy, "GET", "/").status == 200
+
+
+def test_where_the_runtime_lets_nobody_gain_rights(world, start, capable):
+    """allowPrivilegeEscalation: false. A file's capability is then nothing, and no reason not to start the program."""
+    nothing = capable("--no-new-privs")
+    done = run(world, nothing, ":82")
+    assert done.returncode == 1 and "Permission denied" in done.stderr
+    proxy = start(wrap=nothing)
+    with open(f"/proc/{proxy.process.pid}/status") as f:
+        assert "NoNewPrivs:\t1\n" in f.readlines()
+    assert capabilities(proxy.process.pid)["CapPrm"] == 0
+    assert fetch(proxy, "GET", "/").status == 200
