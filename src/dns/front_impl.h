@@ -3,8 +3,8 @@
  * The forwarder's insides, for the front files alone.
  *
  * front.c decides what becomes of a request and keeps the questions in flight; front_places.c has
- * the sockets; front_udp.c, front_send.c and front_tcp.c move bytes. A question in flight belongs to
- * dns_front; its TCP connection lists it, and cancels it when it closes.
+ * the sockets; front_udp.c, front_send.c and front_tcp.c move bytes. A question in flight belongs
+ * to dns_front; its TCP connection lists it, and cancels it when it closes.
  */
 #include "dns/forward.h"
 #include "dns/front.h"

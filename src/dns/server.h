@@ -40,8 +40,8 @@ struct dns_server {
     bool is_suspect;
     unsigned probe_step;
     uint64_t probe_at_ms;
-    uint64_t looked_ms; /* when the last look's probe went out; 0: there was none */
-    bool is_looked;     /* it is under way */
+    uint64_t looked_ms;    /* when the last look's probe went out; 0: there was none */
+    bool is_looked;        /* it is under way */
     uint64_t used_ms;      /* last asked for a client's sake */
     struct dns_ask sample; /* the last real one, for probes; its name is empty before it */
     uint64_t edns_off_until_ms;

@@ -53,10 +53,11 @@ static void write_why(struct view *w, const struct dns_route *route, unsigned at
         snprintf(where, sizeof where, "%s names them", conf_key(setting));
     else
         snprintf(where, sizeof where, "%.*s names them", STR_ARG(conf->resolv_conf));
-    const char *order = at == 0 ? "asked first"
-                        : dns_zone_rules(route->kind)->moves_on_negative
-                            ? "asked when those before fail, deny the name or cannot be connected to"
-                            : "asked when those before fail";
+    const char *order =
+        at == 0 ? "asked first"
+        : dns_zone_rules(route->kind)->moves_on_negative
+            ? "asked when those before fail, deny the name or cannot be connected to"
+            : "asked when those before fail";
     snprintf(text, sizeof text, "%s; %s", where, order);
     json_put_text(w->j, "why", text);
 }

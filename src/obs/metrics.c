@@ -42,12 +42,15 @@ static const struct metric_row rows[N_METRICS] = {
 #undef FAULT
 };
 
-/* Bounds in microseconds. Of a request: from what a cache next door takes to a transfer of minutes. */
-static const uint32_t request_bounds[] = { 1000,    5000,     10000,    25000,   50000,
-                                           100000,  250000,   500000,   1000000, 2500000,
+/* Bounds in microseconds. Of a request: from what a cache next door takes to a transfer of minutes.
+ */
+static const uint32_t request_bounds[] = { 1000,    5000,     10000,    25000,    50000,
+                                           100000,  250000,   500000,   1000000,  2500000,
                                            5000000, 10000000, 60000000, 600000000 };
-static const uint32_t lookup_bounds[] = { 100,   500,    1000,   2500,   5000,    10000,   25000,
-                                          50000, 100000, 250000, 500000, 1000000, 2500000, 5000000 };
+static const uint32_t lookup_bounds[] = {
+    100,   500,    1000,   2500,   5000,    10000,   25000,
+    50000, 100000, 250000, 500000, 1000000, 2500000, 5000000
+};
 
 #define N_BOUNDS(bounds) (sizeof(bounds) / sizeof(bounds)[0])
 _Static_assert(N_BOUNDS(request_bounds) <= HISTOGRAM_MAX_BOUNDS, "buckets");
@@ -167,7 +170,8 @@ uint64_t metric_read(unsigned metric)
     return metric < N_METRICS ? sum_of(metric) : 0;
 }
 
-/* The number is that of the buckets as they were read, so that a page of them agrees with itself. */
+/* The number is that of the buckets as they were read, so that a page of them agrees with itself.
+ */
 void histogram_read(unsigned histogram, struct histogram_sums *out)
 {
     *out = (struct histogram_sums){ 0 };

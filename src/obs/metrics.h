@@ -1,8 +1,9 @@
 #pragma once
 /*
- * Counters and histograms: rows of metrics.def, and one per row of fault.def. Each thread counts in a shard of its
- * own without atomic read-modify-write; reading sums the shards, so a sum may be a moment old but
- * never loses a count. Nothing is ever reset: a thread that ends leaves its counts in the sum.
+ * Counters and histograms: rows of metrics.def, and one per row of fault.def. Each thread counts in
+ * a shard of its own without atomic read-modify-write; reading sums the shards, so a sum may be a
+ * moment old but never loses a count. Nothing is ever reset: a thread that ends leaves its counts
+ * in the sum.
  */
 #include "base/buf.h"
 #include "base/fault.h"

@@ -248,7 +248,9 @@ static void tell_failure(const struct tx *tx)
         .client = &tx->client->peer,
         .method = tx->has_head ? tx->head.method_text : STR(""),
         .host = tx->has_head ? tx->route.host : STR(""),
-        .target = !tx->has_head ? STR("") : tx->route.host.n > 0 ? tx->route.rest : tx->head.target,
+        .target = !tx->has_head          ? STR("")
+                  : tx->route.host.n > 0 ? tx->route.rest
+                                         : tx->head.target,
         .status = tx->status,
         .leg = leg,
     };

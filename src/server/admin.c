@@ -73,10 +73,8 @@ static const struct row {
     struct str path;
     bool (*start)(struct admin *a, struct page *p, struct str query);
 } rows[] = {
-    { STR_INIT("/metrics"), start_metrics },
-    { STR_INIT("/readyz"), start_ready },
-    { STR_INIT("/status.json"), start_status },
-    { STR_INIT("/dns/routes"), start_routes },
+    { STR_INIT("/metrics"), start_metrics },    { STR_INIT("/readyz"), start_ready },
+    { STR_INIT("/status.json"), start_status }, { STR_INIT("/dns/routes"), start_routes },
     { STR_INIT("/dns/lookup"), start_lookup },
 };
 

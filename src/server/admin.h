@@ -1,9 +1,10 @@
 #pragma once
 /*
  * The pages of the admin port that show what this process knows: /metrics (Prometheus' text
- * format), /readyz and /status.json (docs/STATUS.md), /dns/routes (the routing table and each server's health, as JSON) and /dns/lookup (one
- * name looked up and explained, as JSON). The proxy has the connections (proxy/page.h); here is
- * what stands on the pages. One struct a worker with an admin listener; nothing in it is shared.
+ * format), /readyz and /status.json (docs/STATUS.md), /dns/routes (the routing table and each
+ * server's health, as JSON) and /dns/lookup (one name looked up and explained, as JSON). The proxy
+ * has the connections (proxy/page.h); here is what stands on the pages. One struct a worker with an
+ * admin listener; nothing in it is shared.
  */
 #include "dns/engine.h"
 #include "proxy/page.h"

@@ -26,7 +26,7 @@ enum {
 
 struct failure {
     enum fault_kind kind;
-    uint64_t at_ms; /* of io_now_us(), in milliseconds */
+    uint64_t at_ms;  /* of io_now_us(), in milliseconds */
     uint64_t number; /* grows by one each */
     uint64_t id;
     struct addr client;

@@ -55,8 +55,8 @@ static void write_verdict(struct writer *w)
         .finding_error = finding_of(l, FINDING_ERROR),
         .finding_warning = finding_of(l, FINDING_WARNING),
         .has_suspect_first = l->health.has_suspect_first,
-        .suspect_zone = strcmp(l->health.suspect_zone, ".") == 0 ? "everything else"
-                                                                 : l->health.suspect_zone,
+        .suspect_zone =
+            strcmp(l->health.suspect_zone, ".") == 0 ? "everything else" : l->health.suspect_zone,
         .reload_problem = w->s->reload.has_failed ? w->s->reload.problem : NULL,
     };
     if (facts.has_suspect_first)

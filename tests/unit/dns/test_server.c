@@ -146,7 +146,8 @@ static void several_packets_go_all_or_none(void **state)
     assert_false(dns_server_spend(&s, 1, 0));
 }
 
-/* Once a second; what has begun to fail at once again, until it is known for dead; one at a time. */
+/* Once a second; what has begun to fail at once again, until it is known for dead; one at a time.
+ */
 static void looks_follow_their_schedule(void **state)
 {
     struct dns_server s = server();

@@ -13,7 +13,7 @@ enum { EXPOSITION_MAX = 4096 };
 
 struct exposition {
     unsigned n_families, n_samples;
-    struct str type; /* of the last family */
+    struct str type;                                              /* of the last family */
     struct str families[EXPOSITION_MAX], samples[EXPOSITION_MAX]; /* name and labels */
     double values[EXPOSITION_MAX];
 };

@@ -120,12 +120,9 @@ static const struct bucket_row {
     uint64_t us;
     unsigned bucket;
 } bucket_rows[] = {
-    { "nothing is in the first bucket", 0, 0 },
-    { "a bound is in its own bucket", 1000, 0 },
-    { "one more is in the next", 1001, 1 },
-    { "the last bound", 600000000, 13 },
-    { "beyond all bounds", 600000001, 14 },
-    { "hours", 36000000000, 14 },
+    { "nothing is in the first bucket", 0, 0 }, { "a bound is in its own bucket", 1000, 0 },
+    { "one more is in the next", 1001, 1 },     { "the last bound", 600000000, 13 },
+    { "beyond all bounds", 600000001, 14 },     { "hours", 36000000000, 14 },
 };
 
 static void durations_find_their_buckets(void **state)
