@@ -22,6 +22,7 @@ int cmd_fix(int argc, char **argv);
 int cmd_forwarding(int argc, char **argv);
 int cmd_healthcheck(int argc, char **argv);
 int cmd_lookup(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 

@@ -5,19 +5,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const struct metric_family families[N_DNS_FAMILIES] = {
+#define DNS_FAMILY(id, type, name, help, use)                                                      \
+    [DNS_FAMILY_##id] = { METRIC_##type, name, help, use },
+#include "dns/counts.def"
+};
+
 struct row {
-    const char *name, *labels, *help;
+    enum dns_family_id family;
+    const char *labels;
 };
 
 static const struct row server_rows[N_DNS_SERVER_COUNTS] = {
-#define DNS_SERVER_COUNT(id, name, labels, help) [DNS_SERVER_##id] = { name, labels, help },
+#define DNS_SERVER_COUNT(id, family, labels) [DNS_SERVER_##id] = { DNS_FAMILY_##family, labels },
 #include "dns/counts.def"
 };
 
 static const struct row zone_rows[N_DNS_ZONE_COUNTS] = {
-#define DNS_ZONE_COUNT(id, name, labels, help) [DNS_ZONE_##id] = { name, labels, help },
+#define DNS_ZONE_COUNT(id, family, labels) [DNS_ZONE_##id] = { DNS_FAMILY_##family, labels },
 #include "dns/counts.def"
 };
+
+const struct metric_family *dns_counts_family(unsigned family)
+{
+    return family < N_DNS_FAMILIES ? &families[family] : NULL;
+}
+
+static const char *labels_of(const struct row *rows, unsigned n_rows, unsigned family, unsigned n)
+{
+    for (unsigned i = 0; i < n_rows; i++)
+        if (rows[i].family == family && n-- == 0)
+            return rows[i].labels;
+    return NULL;
+}
+
+const char *dns_counts_labels(unsigned family, unsigned n, const char **dynamic)
+{
+    bool is_servers = labels_of(server_rows, N_DNS_SERVER_COUNTS, family, 0) != NULL;
+    bool is_zones = labels_of(zone_rows, N_DNS_ZONE_COUNTS, family, 0) != NULL;
+    bool is_caches = family == DNS_FAMILY_CACHE_ENTRIES || family == DNS_FAMILY_CACHE_BYTES;
+    *dynamic = is_zones ? "zone" : is_caches ? NULL : "server";
+    if (is_servers)
+        return labels_of(server_rows, N_DNS_SERVER_COUNTS, family, n);
+    if (is_zones)
+        return labels_of(zone_rows, N_DNS_ZONE_COUNTS, family, n);
+    return n == 0 ? "" : NULL;
+}
 
 void dns_server_count_rcode(struct dns_server_counts *s, unsigned rcode)
 {
@@ -75,17 +108,12 @@ static void write_sample(struct buf *out, const char *name, const char *label, c
     buf_printf(out, "\"%s%s} ", labels[0] ? "," : "", labels);
 }
 
-static void write_family(struct buf *out, const struct row *row, const char *type)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name, type);
-}
-
 /* The rows of one family stand together, and all servers (or zones) within it: the format wants a
  * family in one piece. */
 static unsigned family_end(const struct row *rows, unsigned from, unsigned n)
 {
     unsigned to = from + 1;
-    while (to < n && strcmp(rows[to].name, rows[from].name) == 0)
+    while (to < n && rows[to].family == rows[from].family)
         to++;
     return to;
 }
@@ -95,11 +123,11 @@ static void write_servers(struct buf *out, const struct dns_status *st)
     for (unsigned from = 0, to; from < N_DNS_SERVER_COUNTS; from = to) {
         to = family_end(server_rows, from, N_DNS_SERVER_COUNTS);
         if (st->n_servers > 0)
-            write_family(out, &server_rows[from], "counter");
+            metric_family_write(out, &families[server_rows[from].family]);
         for (size_t s = 0; s < st->n_servers; s++)
             for (unsigned c = from; c < to; c++) {
                 char text[ADDR_TEXT_BYTES];
-                write_sample(out, server_rows[c].name, "server",
+                write_sample(out, families[server_rows[c].family].name, "server",
                              addr_text(&st->servers[s].addr, text), server_rows[c].labels);
                 buf_u64(out, st->servers[s].counts[c]);
                 buf_byte(out, '\n');
@@ -112,11 +140,11 @@ static void write_zones(struct buf *out, const struct dns_status *st)
     for (unsigned from = 0, to; from < N_DNS_ZONE_COUNTS; from = to) {
         to = family_end(zone_rows, from, N_DNS_ZONE_COUNTS);
         if (st->n_zones > 0)
-            write_family(out, &zone_rows[from], "counter");
+            metric_family_write(out, &families[zone_rows[from].family]);
         for (size_t z = 0; z < st->n_zones; z++)
             for (unsigned c = from; c < to; c++) {
                 char text[DNS_NAME_TEXT_BYTES];
-                write_sample(out, zone_rows[c].name, "zone",
+                write_sample(out, families[zone_rows[c].family].name, "zone",
                              dns_name_text(&st->zones[z].name, text), zone_rows[c].labels);
                 buf_u64(out, st->zones[z].counts[c]);
                 buf_byte(out, '\n');
@@ -144,29 +172,26 @@ static bool budget(const struct dns_server_status *s, char text[static 32])
 
 /* What is no counter: one family each, a sample a server, and none for a server without a value. */
 static const struct gauge {
-    struct row row;
+    enum dns_family_id family;
     bool (*value)(const struct dns_server_status *s, char text[static 32]);
 } gauges[] = {
-    { { "penstock_dns_server_rtt_seconds", "", "Usual round trip to a DNS server." }, rtt },
-    { { "penstock_dns_server_suspect", "",
-        "1: the DNS server failed three times in a row, is asked last and probed." },
-      suspect },
-    { { "penstock_dns_server_budget_packets", "",
-        "Packets that may be sent to a DNS server right now." },
-      budget },
+    { DNS_FAMILY_SERVER_RTT_SECONDS, rtt },
+    { DNS_FAMILY_SERVER_SUSPECT, suspect },
+    { DNS_FAMILY_SERVER_BUDGET_PACKETS, budget },
 };
 
 static void write_gauge(struct buf *out, const struct dns_status *st, const struct gauge *g)
 {
+    const struct metric_family *family = &families[g->family];
     bool has_family = false;
     for (size_t s = 0; s < st->n_servers; s++) {
         char text[ADDR_TEXT_BYTES], value[32];
         if (!g->value(&st->servers[s], value))
             continue;
         if (!has_family)
-            write_family(out, &g->row, "gauge");
+            metric_family_write(out, family);
         has_family = true;
-        write_sample(out, g->row.name, "server", addr_text(&st->servers[s].addr, text), "");
+        write_sample(out, family->name, "server", addr_text(&st->servers[s].addr, text), "");
         buf_printf(out, "%s\n", value);
     }
 }
@@ -174,33 +199,30 @@ static void write_gauge(struct buf *out, const struct dns_status *st, const stru
 /* How many were measured and what they took in all: the mean over any time is a division. */
 static void write_round_trips(struct buf *out, const struct dns_status *st)
 {
-    static const struct row row = { "penstock_dns_server_round_trip_seconds", "",
-                                    "Round trips to a DNS server over UDP, probes too." };
+    const struct metric_family *family = &families[DNS_FAMILY_SERVER_ROUND_TRIP_SECONDS];
+    char sum[128], count[128];
+    snprintf(sum, sizeof sum, "%s_sum", family->name);
+    snprintf(count, sizeof count, "%s_count", family->name);
     if (st->n_servers > 0)
-        write_family(out, &row, "summary");
+        metric_family_write(out, family);
     for (size_t s = 0; s < st->n_servers; s++) {
         const struct dns_server_status *server = &st->servers[s];
         char text[ADDR_TEXT_BYTES];
         addr_text(&server->addr, text);
-        write_sample(out, "penstock_dns_server_round_trip_seconds_sum", "server", text, "");
+        write_sample(out, sum, "server", text, "");
         buf_printf(out, "%llu.%06u\n", (unsigned long long)(server->round_trips_us / 1000000),
                    (unsigned)(server->round_trips_us % 1000000));
-        write_sample(out, "penstock_dns_server_round_trip_seconds_count", "server", text, "");
+        write_sample(out, count, "server", text, "");
         buf_u64(out, server->n_round_trips);
         buf_byte(out, '\n');
     }
 }
 
-static void write_cache(struct buf *out, struct dns_cache *cache)
+static void write_size(struct buf *out, enum dns_family_id family, size_t size)
 {
-    static const struct row entries = { "penstock_dns_cache_entries", "",
-                                        "Answers in the DNS cache." };
-    static const struct row bytes = { "penstock_dns_cache_bytes", "",
-                                      "Memory that the DNS cache uses." };
-    write_family(out, &entries, "gauge");
-    buf_printf(out, "%s %zu\n", entries.name, dns_cache_n(cache));
-    write_family(out, &bytes, "gauge");
-    buf_printf(out, "%s %zu\n", bytes.name, dns_cache_bytes(cache));
+    metric_family_write(out, &families[family]);
+    metric_sample_write(out, families[family].name, "");
+    buf_printf(out, "%zu\n", size);
 }
 
 void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out)
@@ -215,6 +237,7 @@ void dns_counts_write(struct dns_shared *s, uint64_t now_ms, struct buf *out)
     for (size_t g = 0; g < sizeof gauges / sizeof *gauges; g++)
         write_gauge(out, &st, &gauges[g]);
     write_zones(out, &st);
-    write_cache(out, s->cache);
+    write_size(out, DNS_FAMILY_CACHE_ENTRIES, dns_cache_n(s->cache));
+    write_size(out, DNS_FAMILY_CACHE_BYTES, dns_cache_bytes(s->cache));
     dns_status_done(&st);
 }

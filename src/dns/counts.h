@@ -8,20 +8,26 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "codec/dns_name.h"
+#include "obs/metrics.h"
 
 #include <stdatomic.h>
 
 struct dns_shared;
 
 enum dns_server_count {
-#define DNS_SERVER_COUNT(id, name, labels, help) DNS_SERVER_##id,
+#define DNS_SERVER_COUNT(id, family, labels) DNS_SERVER_##id,
 #include "dns/counts.def"
     N_DNS_SERVER_COUNTS
 };
 enum dns_zone_count {
-#define DNS_ZONE_COUNT(id, name, labels, help) DNS_ZONE_##id,
+#define DNS_ZONE_COUNT(id, family, labels) DNS_ZONE_##id,
 #include "dns/counts.def"
     N_DNS_ZONE_COUNTS
+};
+enum dns_family_id {
+#define DNS_FAMILY(id, type, name, help, use) DNS_FAMILY_##id,
+#include "dns/counts.def"
+    N_DNS_FAMILIES
 };
 
 struct dns_server_counts {
@@ -62,6 +68,13 @@ void dns_server_count_rcode(struct dns_server_counts *s, unsigned rcode);
 /* The counters of this zone, referenced; made where there are none. NULL without memory. */
 struct dns_zone *dns_zone_take(struct dns_shared *s, const struct dns_name *name);
 void dns_zone_give(struct dns_shared *s, struct dns_zone *z); /* NULL is fine */
+
+/* What they are called, in their order; NULL behind the last one. */
+const struct metric_family *dns_counts_family(unsigned family);
+/* Of each sample of a family: *dynamic is the label that the address or the zone stands in, NULL
+ * for none; the result is the other labels of the sample number n, empty for none, NULL behind the
+ * last sample. */
+const char *dns_counts_labels(unsigned family, unsigned n, const char **dynamic);
 
 /* All of them in Prometheus' text format, with the usual round trip, the health and the
  * budget of each server, and the size of the cache. */

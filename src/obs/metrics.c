@@ -31,13 +31,16 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_end;
 static bool has_key;
 
-static const struct metric_row rows[N_METRICS] = {
-#define METRIC(id, kind, name, labels, help) [METRIC_##id] = { METRIC_##kind, name, labels, help },
+static const struct metric_family families[N_FAMILIES] = {
+#define FAMILY(id, type, name, help, use) [FAMILY_##id] = { METRIC_##type, name, help, use },
 #include "obs/metrics.def"
-#undef METRIC
+};
+
+static const struct metric_row rows[N_METRICS] = {
+#define METRIC(id, family, labels) [METRIC_##id] = { &families[FAMILY_##family], labels },
+#include "obs/metrics.def"
 #define FAULT(id, name, status, code, stage, sentence)                                             \
-    [METRIC_FAULT_FIRST + FAULT_##id] = { METRIC_COUNTER, "penstock_faults_total",                 \
-                                          "kind=\"" name "\"", "Requests by how they ended." },
+    [METRIC_FAULT_FIRST + FAULT_##id] = { &families[FAMILY_FAULTS_TOTAL], "kind=\"" name "\"" },
 #include "base/fault.def"
 #undef FAULT
 };
@@ -57,11 +60,15 @@ _Static_assert(N_BOUNDS(request_bounds) <= HISTOGRAM_MAX_BOUNDS, "buckets");
 _Static_assert(N_BOUNDS(lookup_bounds) <= HISTOGRAM_MAX_BOUNDS, "buckets");
 
 static const struct histogram_row histograms[N_HISTOGRAMS] = {
-#define HISTOGRAM(id, bounds, name, labels, help)                                                  \
-    [HISTOGRAM_##id] = { name, labels, help, N_BOUNDS(bounds), bounds },
+#define HISTOGRAM(id, family, bounds, labels)                                                      \
+    [HISTOGRAM_##id] = { &families[FAMILY_##family], labels, N_BOUNDS(bounds), bounds },
 #include "obs/metrics.def"
-#undef HISTOGRAM
 };
+
+const struct metric_family *metric_family(unsigned family)
+{
+    return family < N_FAMILIES ? &families[family] : NULL;
+}
 
 const struct histogram_row *histogram_row(unsigned histogram)
 {

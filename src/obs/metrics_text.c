@@ -3,10 +3,27 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Texts of rows need no escapes: neither backslashes nor line ends are in them. */
-static void write_family(struct buf *out, const char *name, const char *help, const char *type)
+const char *metric_kind_text(enum metric_kind kind)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    static const char *const names[] = {
+        [METRIC_COUNTER] = "counter",     [METRIC_GAUGE] = "gauge",     [METRIC_TIME] = "gauge",
+        [METRIC_HISTOGRAM] = "histogram", [METRIC_SUMMARY] = "summary",
+    };
+    return names[kind];
+}
+
+void metric_family_write(struct buf *out, const struct metric_family *f)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name,
+               metric_kind_text(f->kind));
+}
+
+void metric_sample_write(struct buf *out, const char *name, const char *labels)
+{
+    buf_append(out, str_from_c(name));
+    if (labels[0] != 0)
+        buf_printf(out, "{%s}", labels);
+    buf_byte(out, ' ');
 }
 
 /* Without the zeros at the end: "0.005", "60". */
@@ -23,10 +40,9 @@ static void write_bound(struct buf *out, uint32_t us)
 
 static void write_part(struct buf *out, const struct histogram_row *row, const char *part)
 {
-    buf_printf(out, "%s%s", row->name, part);
-    if (row->labels[0] != 0)
-        buf_printf(out, "{%s}", row->labels);
-    buf_byte(out, ' ');
+    char name[128];
+    snprintf(name, sizeof name, "%s%s", row->family->name, part);
+    metric_sample_write(out, name, row->labels);
 }
 
 static void write_histogram(struct buf *out, unsigned histogram)
@@ -37,7 +53,7 @@ static void write_histogram(struct buf *out, unsigned histogram)
     histogram_read(histogram, &v);
     for (unsigned b = 0; b <= row->n_bounds; b++) {
         below += v.buckets[b];
-        buf_printf(out, "%s_bucket{%s%sle=\"", row->name, row->labels,
+        buf_printf(out, "%s_bucket{%s%sle=\"", row->family->name, row->labels,
                    row->labels[0] != 0 ? "," : "");
         if (b < row->n_bounds)
             write_bound(out, row->bounds_us[b]);
@@ -54,12 +70,12 @@ static void write_histogram(struct buf *out, unsigned histogram)
 
 static void write_histograms(struct buf *out)
 {
-    const char *before = "";
+    const struct metric_family *before = NULL;
     for (unsigned h = 0; h < N_HISTOGRAMS; h++) {
-        const struct histogram_row *row = histogram_row(h);
-        if (strcmp(before, row->name) != 0)
-            write_family(out, row->name, row->help, "histogram");
-        before = row->name;
+        const struct metric_family *family = histogram_row(h)->family;
+        if (family != before)
+            metric_family_write(out, family);
+        before = family;
         write_histogram(out, h);
     }
 }
@@ -68,20 +84,19 @@ void metrics_write(struct buf *out)
 {
     uint64_t v[N_METRICS];
     metrics_read(v);
-    const struct metric_row *before = NULL;
+    const struct metric_family *before = NULL;
     for (unsigned m = 0; m < N_METRICS; m++) {
         const struct metric_row *row = metric_row(m);
-        if (before == NULL || strcmp(before->name, row->name) != 0)
-            write_family(out, row->name, row->help,
-                         row->kind == METRIC_GAUGE ? "gauge" : "counter");
-        before = row;
-        buf_append(out, str_from_c(row->name));
-        if (row->labels[0] != 0)
-            buf_printf(out, "{%s}", row->labels);
-        buf_byte(out, ' ');
+        if (row->family->kind == METRIC_TIME && v[m] == 0)
+            continue;
+        if (row->family != before)
+            metric_family_write(out, row->family);
+        before = row->family;
+        metric_sample_write(out, row->family->name, row->labels);
         /* A gauge is a difference of sums that were read one after the other: never below 0. */
-        buf_u64(out, row->kind == METRIC_GAUGE && v[m] > INT64_MAX ? 0 : v[m]);
+        buf_u64(out, row->family->kind != METRIC_COUNTER && v[m] > INT64_MAX ? 0 : v[m]);
         buf_byte(out, '\n');
     }
     write_histograms(out);
+    metrics_write_process(out);
 }

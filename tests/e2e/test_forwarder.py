@@ -54,7 +54,7 @@ def test_alone_it_proxies_nothing(start):
     page = fetch(penstock, "GET", "/metrics").body.decode()
     assert 'penstock_dns_forwarder_questions_total{transport="udp"} 1' in page
     assert 'penstock_dns_forwarder_answers_total{rcode="NOERROR"} 1' in page
-    assert "penstock_dns_forwarder_connections " in page
+    assert "penstock_dns_forwarder_connections_open " in page
 
 
 def test_its_own_address_is_no_server(world, start):

@@ -1,5 +1,5 @@
-"""deploy/monitoring: the rules by promtool, with its unit tests; rules and dashboard by a real Prometheus that watches a
-real penstock."""
+"""deploy/monitoring: the rules by promtool, with its unit tests; rules, dashboard and the queries of docs/METRICS.md by a
+real Prometheus that watches a real penstock."""
 
 import json
 import os
@@ -42,6 +42,13 @@ def panels():
                 text = target["expr"].replace("$__rate_interval", "1m").replace("$instance", ".*")
                 assert "$" not in text, text
                 yield panel["title"], text, set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+
+
+def documented():
+    """The queries of docs/METRICS.md, as panels() has those of the dashboard."""
+    with open(os.path.join(ROOT, "docs", "METRICS.md")) as f:
+        for text in re.findall(r"^```promql\n(.+?)^```$", f.read(), re.M | re.S):
+            yield "docs/METRICS.md", text.strip().replace("[5m]", "[1m]"), set()
 
 
 class Prometheus:
@@ -91,7 +98,8 @@ class Prometheus:
 
 @pytest.fixture
 def watched(world, start, tmp_path):
-    proxy = start(servers=(CORP2, CORP), SELF_CHECK="on")
+    cert = world.ca.issue("monitored", ["monitored.test"])
+    proxy = start(servers=(CORP2, CORP), SELF_CHECK="on", TLS_LISTEN=":17443", TLS_CERT=cert, TLS_KEY=cert)
     prometheus = Prometheus(world.penstock_host, str(tmp_path), proxy.env["PENSTOCK_ADMIN"])
     yield proxy, prometheus
     prometheus.stop()
@@ -120,13 +128,28 @@ def test_promtool_has_nothing_to_say_of_the_metrics(start):
     assert promtool("check", "metrics", input=cli.page(proxy, "/metrics")[2].decode()) == ""
 
 
+def test_nor_of_a_forwarder_s(world, forward):
+    alone = forward(servers=(CORP,), DNS_ROUTES=f"_odd.Zone.test={CORP}")
+    text = cli.page(alone, "/metrics")[2].decode()
+    assert promtool("check", "metrics", input=text) == ""
+    assert 'zone="_odd.zone.test"' in text and "penstock_dns_forwarder_questions_total" in text
+
+
+def test_the_documented_queries_name_what_there_is():
+    with open(os.path.join(ROOT, "docs", "METRICS.md")) as f:
+        known = set(re.findall(r"^\| `(\w+)` \| ", f.read(), re.M))
+    for _, text, _ in documented():
+        for name in re.findall(r"\b((?:penstock|process)_\w+)", text):
+            assert name in known or re.sub("_(bucket|sum|count)$", "", name) in known, name
+
+
 @pytest.mark.limit(60)
 def test_prometheus_answers_every_query_and_raises_an_alert_for_a_silent_server(world, watched):
     proxy, prometheus = watched
     eventually(prometheus.is_up, timeout=20, what="Prometheus")
     world.scripted.behave = Scripted.silent
-    lines = list(panels())
-    assert len(lines) > 30
+    lines = [*panels(), *documented()]
+    assert len(lines) > 45
 
     def unanswered():
         for n, target in enumerate((f"/{ORIGIN}/lab-bucket/k", "/not-allowed.test/k")):

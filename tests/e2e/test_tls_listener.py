@@ -575,7 +575,7 @@ def test_the_log_tells_of_the_certificate(world, serve, days, level, words):
     line = eventually(lambda: next((x for x in proxy.lines() if x.get("event") == "tls_certificate"), None), 5, "it")
     assert line["level"] == level and words in line["message"]
     assert line["names"] == f"{NAME}, other.penstock.test" and line["subject"] == "/CN=dated"
-    told = metrics(proxy, admin_of(proxy))["certificate_not_after_seconds"]
+    told = metrics(proxy, admin_of(proxy))["certificate_not_after_timestamp_seconds"]
     assert line["not_after"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(told))
     assert abs(told - (time.time() + days[1] * 86400)) < 3600
 

@@ -1,6 +1,7 @@
 #include "obs/metrics.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -73,19 +74,41 @@ static void responses_and_faults_find_their_rows(void **state)
     assert_int_equal(metric_read(N_METRICS), 0);
 }
 
+/* By Prometheus' conventions: docs/METRICS.md is made of these. */
+static void names_and_texts_of_families(void **state)
+{
+    for (unsigned i = 0; i < N_FAMILIES; i++) {
+        const struct metric_family *f = metric_family(i);
+        struct str name = str_from_c(f->name);
+        assert_true(str_starts(name, STR("penstock_")) || str_starts(name, STR("process_")));
+        assert_true(str_ends(name, STR("_total")) == (f->kind == METRIC_COUNTER));
+        assert_true(str_ends(name, STR("time_seconds")) || str_ends(name, STR("stamp_seconds")) ||
+                    f->kind != METRIC_TIME);
+        assert_true(f->help[0] != 0 && f->use[0] != 0);
+        assert_null(strpbrk(f->help, "\\\n|"));
+        assert_null(strpbrk(f->use, "\\\n|"));
+        /* OpenMetrics calls a counter's family by its name without _total. */
+        for (unsigned j = 0; j < N_FAMILIES; j++) {
+            struct str other = str_from_c(metric_family(j)->name);
+            assert_true(i == j || !str_eq(name, other));
+            if (f->kind == METRIC_COUNTER)
+                assert_false(str_eq(str_first(name, name.n - STR("_total").n), other));
+        }
+    }
+    assert_null(metric_family(N_FAMILIES));
+}
+
 /* Prometheus wants one HELP and TYPE a name, and all its samples behind them. */
-static void rows_of_a_name_stand_together_and_agree(void **state)
+static void rows_of_a_family_stand_together(void **state)
 {
     for (unsigned i = 0; i < N_METRICS; i++) {
         const struct metric_row *a = metric_row(i);
-        assert_non_null(a->name);
-        assert_true(str_ends(str_from_c(a->name), STR("_total")) == (a->kind == METRIC_COUNTER));
+        assert_int_not_equal(a->family->kind, METRIC_HISTOGRAM);
         for (unsigned j = i + 1; j < N_METRICS; j++) {
             const struct metric_row *b = metric_row(j);
-            if (strcmp(a->name, b->name) != 0)
+            if (a->family != b->family)
                 continue;
-            assert_string_equal(metric_row(j - 1)->name, b->name);
-            assert_string_equal(a->help, b->help);
+            assert_ptr_equal(metric_row(j - 1)->family, b->family);
             assert_string_not_equal(a->labels, b->labels);
         }
     }
@@ -106,12 +129,18 @@ static void every_row_is_in_the_text(void **state)
     assert_false(out.failed);
     exposition_parse(&x, buf_str(&out));
     /* Of a histogram: its buckets, that of all, sum and count. */
-    assert_int_equal(x.n_samples, N_METRICS + N_HISTOGRAMS * (HISTOGRAM_MAX_BOUNDS + 3));
+    unsigned n_own = 0, n_times = 0;
+    for (unsigned i = 0; i < x.n_samples; i++)
+        n_own += !str_starts(x.samples[i], STR("process_"));
+    for (unsigned i = 0; i < N_METRICS; i++)
+        n_times += metric_row(i)->family->kind == METRIC_TIME;
+    /* Moments that did not come are left out; the build is one more. */
+    assert_int_equal(n_own, N_METRICS - n_times + N_HISTOGRAMS * (HISTOGRAM_MAX_BOUNDS + 3) + 1);
     assert_true(exposition_value(&x, "penstock_dns_queries_total") ==
                 (double)metric_read(METRIC_DNS_QUERIES));
     assert_true(exposition_value(&x, "penstock_faults_total{kind=\"dns_failed\"}") >= 1);
-    assert_true(exposition_value(&x, "penstock_upstream_connections") == 2);
-    assert_true(exposition_value(&x, "penstock_client_connections") == 0);
+    assert_true(exposition_value(&x, "penstock_upstream_connections_open") == 2);
+    assert_true(exposition_value(&x, "penstock_client_connections_open") == 0);
     buf_done(&out);
 }
 
@@ -163,19 +192,55 @@ static void buckets_are_cumulative_in_the_text(void **state)
     buf_done(&out);
 }
 
+static void a_moment_is_there_when_it_came(void **state)
+{
+    static struct exposition x;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    metric_add(METRIC_TLS_NOT_AFTER, 1700000000);
+    metrics_write(&out);
+    metric_sub(METRIC_TLS_NOT_AFTER, 1700000000);
+    exposition_parse(&x, buf_str(&out));
+    assert_true(exposition_value(&x, metric_row(METRIC_TLS_NOT_AFTER)->family->name) == 1700000000);
+    buf_done(&out);
+}
+
+static void the_process_tells_of_itself(void **state)
+{
+    static struct exposition x[2];
+    struct buf out;
+    double now = (double)time(NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        buf_init(&out, 1 << 20);
+        metrics_write_process(&out);
+        exposition_parse(&x[i], buf_str(&out));
+        assert_true(
+            exposition_value(&x[i], "penstock_build_info{version=\"" PENSTOCK_VERSION "\"}") == 1);
+        assert_true(exposition_value(&x[i], "process_resident_memory_bytes") > 100000);
+        assert_true(exposition_value(&x[i], "process_max_fds") >= 16);
+        double start = exposition_value(&x[i], "process_start_time_seconds");
+        assert_true(start > now - 600 && start < now + 2);
+        buf_done(&out);
+    }
+    assert_true(exposition_value(&x[0], "process_start_time_seconds") ==
+                exposition_value(&x[1], "process_start_time_seconds"));
+    assert_true(exposition_value(&x[0], "process_cpu_seconds_total") <
+                exposition_value(&x[1], "process_cpu_seconds_total"));
+}
+
 static void histograms_agree_with_their_family(void **state)
 {
     for (unsigned h = 0; h < N_HISTOGRAMS; h++) {
         const struct histogram_row *row = histogram_row(h);
-        assert_true(str_ends(str_from_c(row->name), STR("_seconds")));
+        assert_int_equal(row->family->kind, METRIC_HISTOGRAM);
+        assert_true(str_ends(str_from_c(row->family->name), STR("_seconds")));
         for (unsigned b = 1; b < row->n_bounds; b++)
             assert_true(row->bounds_us[b] > row->bounds_us[b - 1]);
         for (unsigned k = h + 1; k < N_HISTOGRAMS; k++) {
             const struct histogram_row *other = histogram_row(k);
-            if (strcmp(row->name, other->name) != 0)
+            if (row->family != other->family)
                 continue;
-            assert_string_equal(histogram_row(k - 1)->name, other->name);
-            assert_string_equal(row->help, other->help);
+            assert_ptr_equal(histogram_row(k - 1)->family, other->family);
             assert_string_not_equal(row->labels, other->labels);
         }
     }
@@ -188,10 +253,13 @@ int main(void)
         cmocka_unit_test(ended_threads_stay_in_the_sum),
         cmocka_unit_test(one_thread_takes_away_what_another_added),
         cmocka_unit_test(responses_and_faults_find_their_rows),
-        cmocka_unit_test(rows_of_a_name_stand_together_and_agree),
+        cmocka_unit_test(names_and_texts_of_families),
+        cmocka_unit_test(rows_of_a_family_stand_together),
         cmocka_unit_test(every_row_is_in_the_text),
         cmocka_unit_test(durations_find_their_buckets),
         cmocka_unit_test(buckets_are_cumulative_in_the_text),
+        cmocka_unit_test(a_moment_is_there_when_it_came),
+        cmocka_unit_test(the_process_tells_of_itself),
         cmocka_unit_test(histograms_agree_with_their_family),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
