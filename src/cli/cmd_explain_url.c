@@ -29,7 +29,7 @@ static struct dns_shared *make_shared(const struct conf *conf, struct fault *f)
 {
     const struct conf_addrs *const own[] = { &conf->listen, &conf->admin, &conf->dns_listen };
     struct dns_shared *s = dns_shared_new(conf, f);
-    for (size_t i = 0; s != NULL && i < sizeof own / sizeof *own; i++)
+    for (size_t i = 0; s != NULL && i < sizeof own / sizeof own[0]; i++)
         for (size_t k = 0; k < own[i]->n; k++)
             dns_shared_add_own(s, &own[i]->v[k]);
     return s;

@@ -103,7 +103,9 @@ static int check_dns(const struct conf *conf, struct check *c, const char *wante
     c->name = &name;
     c->listeners = &conf->dns_listen;
     c->setting = conf_key(CONF_DNS_LISTEN);
-    return check(c);
+    int code = check(c);
+    c->name = NULL; /* it ends here */
+    return code;
 }
 
 static int check_with(const struct conf *conf, const struct arguments *a, struct check *c)

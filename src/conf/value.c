@@ -10,12 +10,12 @@ const struct conf_row conf_rows[N_CONF_SETTINGS] = {
     [CONF_##id] = { key,                                                                           \
                     offsetof(struct conf, field),                                                  \
                     CONF_TYPE_##type,                                                              \
+                    is_at_start,                                                                   \
                     initial,                                                                       \
                     least,                                                                         \
                     most,                                                                          \
                     help,                                                                          \
-                    more,                                                                          \
-                    is_at_start },
+                    more },
 #define SETTING(...) ROW(__VA_ARGS__, false)
 #define SETTING_AT_START(...) ROW(__VA_ARGS__, true)
 #include "conf/settings.def"

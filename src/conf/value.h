@@ -29,10 +29,10 @@ struct conf_row {
     const char *key;
     size_t offset; /* of the field in struct conf */
     enum conf_type type;
+    bool is_at_start; /* a reload does not change it */
     const char *initial;
     uint64_t least, most; /* of numbers; the default port of addresses is in most */
     const char *help, *more;
-    bool is_at_start; /* a reload does not change it */
 };
 extern const struct conf_row conf_rows[N_CONF_SETTINGS];
 /* N_CONF_SETTINGS when there is none. */

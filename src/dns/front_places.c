@@ -112,8 +112,8 @@ void dns_front_sockets_free(struct dns_front_sockets *s)
 {
     if (s == NULL)
         return;
-    while (!list_is_empty(&s->places))
-        close_place(place_of(s->places.next));
+    LIST_EACH (it, after, &s->places)
+        close_place(place_of(it));
     free(s);
 }
 
@@ -145,13 +145,12 @@ bool front_places_set(struct dns_front *f, struct dns_front_sockets *s, struct f
         if (!p->is_given_up && !has_addr(&f->conf->dns_listen, &p->at))
             give_up_place(p);
     }
-    while (!list_is_empty(&s->places)) {
-        struct list *node = s->places.next;
-        list_remove(node);
-        list_push_back(&f->places, node);
-        ok = start_place(f, place_of(node), fault) && ok;
+    LIST_EACH (it, after, &s->places) {
+        list_remove(it);
+        list_push_back(&f->places, it);
+        ok = start_place(f, place_of(it), fault) && ok;
     }
-    dns_front_sockets_free(s);
+    free(s); /* its places are the front's now */
     return ok;
 }
 
@@ -188,6 +187,6 @@ void front_places_stop(struct dns_front *f)
 
 void front_places_close(struct dns_front *f)
 {
-    while (!list_is_empty(&f->places))
-        close_place(place_of(f->places.next));
+    LIST_EACH (it, after, &f->places)
+        close_place(place_of(it));
 }

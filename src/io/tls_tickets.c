@@ -46,10 +46,10 @@ static bool is_older(const struct ticket_key *k, uint64_t now_s, uint64_t age_s)
 /* Keys past their time go, and where there is to be one to seal with, there is. Under the lock. */
 static bool turn_over(struct io_tls_tickets *t, uint64_t now_s, bool is_to_seal)
 {
-    if (is_older(&t->before, now_s, 2 * TLS_TICKETS_KEY_S))
+    if (is_older(&t->before, now_s, 2ULL * TLS_TICKETS_KEY_S))
         OPENSSL_cleanse(&t->before, sizeof t->before);
     if (is_older(&t->now, now_s, TLS_TICKETS_KEY_S)) {
-        if (!is_older(&t->now, now_s, 2 * TLS_TICKETS_KEY_S))
+        if (!is_older(&t->now, now_s, 2ULL * TLS_TICKETS_KEY_S))
             t->before = t->now;
         OPENSSL_cleanse(&t->now, sizeof t->now);
     }

@@ -222,12 +222,12 @@ struct plan *plan_new(const struct plan_request *r, struct fault *f)
 
 void worker_kit_done(struct worker_kit *k)
 {
-    while (!list_is_empty(&k->listeners)) {
-        struct worker_listener *l = LIST_ENTRY(k->listeners.next, struct worker_listener, node);
+    LIST_EACH (it, after, &k->listeners) {
+        struct worker_listener *l = LIST_ENTRY(it, struct worker_listener, node);
         io_listener_close(&l->io);
-        list_remove(&l->node);
         free(l);
     }
+    list_init(&k->listeners);
     dns_front_sockets_free(k->dns_sockets);
     dns_front_free(k->front);
     proxy_policy_unref(k->policy);

@@ -126,7 +126,7 @@ static void tell(const struct conf_changes *changes)
     struct buf changed, restart, message;
     buf_init(&changed, MESSAGE_BYTES);
     buf_init(&restart, MESSAGE_BYTES);
-    buf_init(&message, 3 * MESSAGE_BYTES);
+    buf_init(&message, 3UL * MESSAGE_BYTES);
     list_keys(changes->is_changed, &changed);
     list_keys(changes->needs_restart, &restart);
     if (changed.n > 0)

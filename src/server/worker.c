@@ -51,8 +51,8 @@ static void give_up_listeners(struct worker *w)
 static bool start_listeners(struct worker *w, struct worker_kit *kit, struct fault *f)
 {
     bool ok = true;
-    while (!list_is_empty(&kit->listeners)) {
-        struct worker_listener *l = listener_of(kit->listeners.next);
+    LIST_EACH (it, after, &kit->listeners) {
+        struct worker_listener *l = listener_of(it);
         list_remove(&l->node);
         list_push_back(&w->listeners, &l->node);
         l->io.owner = w;
@@ -268,8 +268,8 @@ void worker_other_ended(void *arg)
 
 static void close_listeners(struct worker *w)
 {
-    while (!list_is_empty(&w->listeners))
-        free_listener(listener_of(w->listeners.next));
+    LIST_EACH (it, after, &w->listeners)
+        free_listener(listener_of(it));
 }
 
 void worker_drain(struct worker *w)
