@@ -3,13 +3,13 @@ networks of the lab; each is a run. The program is build/penstock, or PENSTOCK_B
 
 import contextlib
 import os
-import pty
 import subprocess
 import sys
 
 from lab import net
 from lab import vpc as v
 from lab.penstock import ROOT, Penstock, binary
+from lab.terminal import on_terminal
 from lab.terminal_svg import svg
 
 FOLDER = os.path.join(ROOT, "docs", "doctor")
@@ -83,19 +83,8 @@ def healthy(vpc):
     yield
 
 
-def on_terminal(vpc, command, env):
-    ours, theirs = pty.openpty()
-    with vpc.task.enter():
-        process = subprocess.Popen(command, env={**env, "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs, cwd="/")
-    os.close(theirs)
-    out = b""
-    try:
-        while part := os.read(ours, 65536):
-            out += part
-    except OSError:  # EIO: the other end is closed
-        pass
-    os.close(ours)
-    process.wait(30)
+def lines_shown(vpc, command, env):
+    _, out = on_terminal(command, {**env, "TERM": "xterm"}, vpc.task)
     return out.decode("ascii").replace("\r\n", "\n").rstrip("\n").split("\n")
 
 
@@ -107,7 +96,7 @@ def main(names):
             make, args, how = SHOTS[name]
             vpc.heal()
             with make(vpc):
-                lines = on_terminal(vpc, [binary(), "doctor", *args], vpc.environment(**how))
+                lines = lines_shown(vpc, [binary(), "doctor", *args], vpc.environment(**how))
             lines.insert(0, " ".join(["\033[32m$\033[0m penstock doctor", *args]))
             print(f"-- {name}", *lines, sep="\n")
             with open(os.path.join(FOLDER, name + ".svg"), "w") as f:

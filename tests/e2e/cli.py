@@ -1,10 +1,9 @@
 """penstock's own commands, run where penstock runs: in its namespace, with its settings."""
 
 import json
-import os
-import pty
 import subprocess
 
+from lab import terminal
 from lab.penstock import binary
 
 
@@ -38,18 +37,8 @@ def ask(instance, *args, **more):
 
 def on_terminal(host, env, *args):
     """What a terminal would get."""
-    ours, theirs = pty.openpty()
-    with host.enter():
-        process = subprocess.Popen([binary(), *args], env=env, stdin=theirs, stdout=theirs, stderr=theirs, cwd="/")
-    os.close(theirs)
-    out = b""
-    try:
-        while more := os.read(ours, 65536):
-            out += more
-    except OSError:  # EIO: the other end is closed
-        pass
-    os.close(ours)
-    return Ran(process.wait(30), out.decode("ascii"), "")
+    code, out = terminal.on_terminal([binary(), *args], env, host)
+    return Ran(code, out.decode("ascii"), "")
 
 
 def page(instance, target, method="GET", port=None, timeout=20.0):

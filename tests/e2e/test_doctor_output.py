@@ -1,12 +1,10 @@
 """What `penstock doctor` writes, for people and for programs, of saved facts: shape, exit codes, nothing secret, nothing
 that a terminal or a parser would obey."""
 
-import errno
 import glob
 import itertools
 import json
 import os
-import pty
 import re
 import shlex
 import stat
@@ -19,6 +17,7 @@ import junitparser
 import pytest
 
 from conftest import ROOT
+from lab import terminal
 from lab.penstock import binary
 
 ENV = {"PATH": os.environ["PATH"], "PENSTOCK_DNS_AWS": "off"}
@@ -405,18 +404,7 @@ def test_a_registry_with_a_password_is_refused():
 # -- for people --------------------------------------------------------------------------------------------------------
 
 def on_terminal(*args, **env):
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([binary(), "doctor", *args], env={**ENV, "TERM": "xterm", **env}, stdin=theirs, stdout=theirs,
-                          stderr=theirs) as process:
-        os.close(theirs)
-        out = b""
-        try:
-            while part := os.read(ours, 65536):
-                out += part
-        except OSError as e:
-            assert e.errno == errno.EIO  # the other end is closed
-        os.close(ours)
-        process.wait(30)
+    _, out = terminal.on_terminal([binary(), "doctor", *args], {**ENV, "TERM": "xterm", **env})
     return out.decode("ascii").replace("\r\n", "\n")
 
 

@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import pty
 import re
 import shlex
 import subprocess
@@ -12,6 +11,7 @@ import jmespath
 import pytest
 
 from conftest import ROOT
+from lab import terminal
 from lab.penstock import binary
 
 PAGES = os.path.join(ROOT, "docs", "findings")
@@ -31,18 +31,8 @@ def explain(*args, env=ENV):
 
 
 def on_terminal(*args, **more):
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen([binary(), "explain", *args], env={**ENV, **more}, stdin=theirs, stdout=theirs,
-                               stderr=theirs)
-    os.close(theirs)
-    out = b""
-    try:
-        while part := os.read(ours, 65536):
-            out += part
-    except OSError:  # EIO: the other end is closed
-        pass
-    os.close(ours)
-    assert process.wait(30) == 0
+    code, out = terminal.on_terminal([binary(), "explain", *args], {**ENV, **more})
+    assert code == 0
     return out.decode("utf-8").replace("\r\n", "\n")
 
 
