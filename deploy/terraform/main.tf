@@ -13,8 +13,10 @@ locals {
 
   # What is not given is left out, so that penstock's own defaults hold.
   environment = [for name, value in {
-    INTERNAL_REGISTRY_URL  = "http://${var.registry_host}.${local.namespace}${local.registry_port}"
-    PENSTOCK_LISTEN        = ":${var.container_port}"
+    INTERNAL_REGISTRY_URL = "http://${var.registry_host}.${local.namespace}${local.registry_port}"
+    PENSTOCK_LISTEN       = ":${var.container_port}"
+    # One for each whole CPU. ECS gives the quota to the task: its container sees all CPUs of the machine, and no quota.
+    PENSTOCK_WORKERS       = tostring(ceil(var.cpu / 1024))
     PENSTOCK_DNS_SERVERS   = join(",", var.custom_dns_servers)
     PENSTOCK_ALLOW_BUCKETS = join(",", var.allow_buckets)
   } : { name = name, value = value } if value != ""]
@@ -168,7 +170,8 @@ resource "aws_iam_role_policy" "doctor" {
 }
 
 resource "aws_ecs_cluster" "this" {
-  name = var.name
+  # Not the bare name: ECS takes a cluster of that name that is there already for this one.
+  name = "${var.name}-penstock"
 
   setting {
     name  = "containerInsights"

@@ -220,10 +220,15 @@ def test_cfn_lint_has_nothing_to_say():
 
 def test_servers_are_in_the_environment_when_they_are_given_and_only_then(account):
     plain = account.environment(account.create("plain"))
-    assert plain == {"INTERNAL_REGISTRY_URL": "http://registry.plain", "PENSTOCK_LISTEN": ":8080"}
+    assert plain == {"INTERNAL_REGISTRY_URL": "http://registry.plain", "PENSTOCK_LISTEN": ":8080", "PENSTOCK_WORKERS": "1"}
     custom = account.environment(account.create("custom", **CUSTOM))
-    assert custom == {"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_LISTEN": ":8080",
+    assert custom == {"INTERNAL_REGISTRY_URL": "http://registry.stk", "PENSTOCK_LISTEN": ":8080", "PENSTOCK_WORKERS": "1",
                       "PENSTOCK_DNS_SERVERS": f"{CORP},{CORP2}"}
+
+
+@pytest.mark.parametrize("cpu, workers", [("512", "1"), ("1024", "1"), ("2048", "2"), ("4096", "4")])
+def test_a_task_has_a_worker_for_each_whole_cpu(account, cpu, workers):
+    assert account.environment(account.create(f"cpu{cpu}", Cpu=cpu))["PENSTOCK_WORKERS"] == workers
 
 
 def test_with_every_option_at_once(account):

@@ -106,6 +106,7 @@ def trimmed(container, names):
 @pytest.mark.parametrize("stack, variables, parameters", [
     ("tfplain", {}, lambda account: {}),
     ("tfcustom", {"custom_dns_servers": ["10.0.2.53", "10.0.2.54"], "registry_namespace": "stk"}, lambda a: cloudformation.CUSTOM),
+    ("tflarge", {"cpu": 2048, "memory": 4096}, lambda a: {"Cpu": "2048", "Memory": "4096"}),
     ("tfwhole", EVERYTHING, cloudformation.everything)])
 def test_containers_are_the_templates(terraform, account, stack, variables, parameters):
     planned, _ = terraform.plan(**{**variables, "name": stack})
