@@ -254,6 +254,9 @@ def test_rules_use_only_what_cloudformation_takes_there():
     assert set(re.findall(r"!(\w+)|Fn::(\w+)", rules)) <= {(name, "") for name in known}
     parameters = written()["Parameters"]
     assert {parameters[name]["Type"] for name in re.findall(r"!Ref (\w+)", rules)} == {"String"}
+    # What a list would have taken care of.
+    taken = [t for t in ("", "rtb-0a", "rtb-0a,rtb-1b", "rtb-0a, rtb-1b", "rtb-0a,", "subnet-1") if re.fullmatch(parameters["RouteTableIds"]["AllowedPattern"], t)]
+    assert taken == ["", "rtb-0a", "rtb-0a,rtb-1b"]
 
 
 def test_every_security_group_says_what_may_go_out(account):
