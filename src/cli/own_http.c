@@ -69,7 +69,7 @@ static bool send_request(int fd, struct str target, int64_t deadline_ms)
     struct buf out;
     buf_init(&out, HTTP_REQUEST_HEAD_BYTES);
     http1_write_request_line(&out, STR("GET"), target);
-    http1_write_field(&out, STR("Host"), STR("penstock"));
+    http1_write_field(&out, STR("Host"), STR("localhost"));
     http1_write_field(&out, STR("Connection"), STR("close"));
     buf_append(&out, STR("\r\n"));
     bool ok = !out.failed;

@@ -20,6 +20,19 @@ enum {
 static void client_on_ready(struct io_stream *s, unsigned events);
 static void client_on_late(struct io_timer *t);
 
+/* The address that the client connected to, not its own: a forwarded port comes from loopback too.
+ */
+static bool is_on_loopback(int fd)
+{
+    struct addr local = { 0 };
+    socklen_t n = sizeof local;
+    if (getsockname(fd, &local.sa, &n) != 0 ||
+        (addr_family(&local) != AF_INET && addr_family(&local) != AF_INET6))
+        return false;
+    addr_unmap(&local);
+    return addr_classify(&local) == ADDR_LOOPBACK;
+}
+
 struct client *client_new(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port,
                           bool is_refused)
 {
@@ -40,7 +53,8 @@ struct client *client_new(struct proxy *p, int fd, const struct addr *peer, enum
     c->is_refused = is_refused;
     c->state = port == PROXY_PORT_TLS ? CLIENT_HANDSHAKE : CLIENT_IDLE;
     c->idle_since_us = io_now_us();
-    list_push_back(&p->clients, &c->node);
+    c->is_on_loopback = port == PROXY_PORT_ADMIN && is_on_loopback(fd);
+    list_push_back(port == PROXY_PORT_ADMIN ? &p->admin_clients : &p->clients, &c->node);
     p->n_clients++;
     metric_add(METRIC_CLIENTS_OPEN, 1);
     io_stream_want(c->stream, IO_READ);

@@ -34,10 +34,11 @@ struct client {
     uint64_t idle_since_us;
     uint64_t lingered_bytes;
     uint32_t n_requests;
-    uint8_t state;   /* enum client_state */
-    uint8_t port;    /* enum proxy_port */
-    bool is_refused; /* over a limit: its first request gets a 503 */
-    bool is_counted; /* towards PENSTOCK_MAX_CONNECTIONS_PER_CLIENT */
+    uint8_t state;       /* enum client_state */
+    uint8_t port;        /* enum proxy_port */
+    bool is_refused;     /* over a limit: its first request gets a 503 */
+    bool is_counted;     /* towards PENSTOCK_MAX_CONNECTIONS_PER_CLIENT */
+    bool is_on_loopback; /* admin: its connection is to a loopback address */
     bool is_serving;
     bool is_ending; /* while lingering: close_notify is still to go */
 };

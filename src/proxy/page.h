@@ -21,8 +21,8 @@ struct page {
 struct page_maker {
     void *arg;
     bool (*has)(void *arg, struct str path);
-    /* For a GET; query stands behind the "?", raw; both are borrowed for the call. True: the page
-     * is whole now. False: on_done runs later. */
+    /* For a GET, or a HEAD, whose body is dropped; query stands behind the "?", raw; both are
+     * borrowed for the call. True: the page is whole now. False: on_done runs later. */
     bool (*start)(void *arg, struct page *p, struct str path, struct str query);
     /* Between a start that said false and on_done. */
     void (*cancel)(void *arg, struct page *p);

@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 /* A target of bytes that each take six in JSON fits too: nobody gets around the log with one. */
-enum { ACCESS_LINE_BYTES = 256 * 1024, PROXY_ADMIN_CLIENTS = 64 };
+enum { ACCESS_LINE_BYTES = 256 * 1024 };
 
 bool proxy_init(struct proxy *p, struct io_loop *loop, const struct conf *conf,
                 struct upstream *upstream, struct limits *limits, struct fault *f)
 {
     *p = (struct proxy){ .loop = loop, .upstream = upstream, .limits = limits };
     list_init(&p->clients);
+    list_init(&p->admin_clients);
     buf_init(&p->line, ACCESS_LINE_BYTES);
     /* Ids of requests only need to differ between processes and restarts. */
     if (getrandom(&p->next_id, sizeof p->next_id, GRND_NONBLOCK) != (ssize_t)sizeof p->next_id)
@@ -30,15 +31,20 @@ void proxy_set_policy(struct proxy *p, struct proxy_policy *policy)
     p->policy = policy;
 }
 
+static void cut(struct client *c)
+{
+    if (c->state == CLIENT_TX)
+        tx_abort(c->tx, FAULT_DRAINING);
+    else
+        client_reset(c);
+}
+
 void proxy_done(struct proxy *p)
 {
-    while (!list_is_empty(&p->clients)) {
-        struct client *c = LIST_ENTRY(p->clients.next, struct client, node);
-        if (c->state == CLIENT_TX)
-            tx_abort(c->tx);
-        else
-            client_reset(c);
-    }
+    struct list *const lists[] = { &p->clients, &p->admin_clients };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        while (!list_is_empty(lists[i]))
+            cut(LIST_ENTRY(lists[i]->next, struct client, node));
     tx_free_spare(p);
     proxy_set_tls(p, NULL);
     proxy_policy_unref(p->policy);
@@ -51,6 +57,29 @@ void proxy_set_tls(struct proxy *p, struct io_tls *t)
     p->tls = t;
 }
 
+/* One that is being answered goes only where all are. */
+static bool is_before(const struct client *a, const struct client *b)
+{
+    bool is_busy = a->state == CLIENT_TX, other_is = b->state == CLIENT_TX;
+    return is_busy != other_is ? other_is : a->idle_since_us < b->idle_since_us;
+}
+
+static void make_admin_room(struct proxy *p)
+{
+    struct client *first = NULL;
+    if (p->n_admin_clients < PROXY_ADMIN_CLIENTS)
+        return;
+    LIST_EACH (it, after, &p->admin_clients) {
+        struct client *c = LIST_ENTRY(it, struct client, node);
+        if (first == NULL || is_before(c, first))
+            first = c;
+    }
+    if (first->state == CLIENT_TX)
+        tx_abort(first->tx, FAULT_OVERLOADED);
+    else
+        client_close(first);
+}
+
 /* False when fd is not to be served at all. */
 static bool admit(struct proxy *p, const struct addr *peer, enum proxy_port port, bool *is_refused,
                   bool *is_counted)
@@ -58,8 +87,7 @@ static bool admit(struct proxy *p, const struct addr *peer, enum proxy_port port
     *is_refused = *is_counted = false;
     /* Health checks come in while everything else is full, or shuts down. */
     if (port == PROXY_PORT_ADMIN) {
-        if (p->n_admin_clients >= PROXY_ADMIN_CLIENTS)
-            return false;
+        make_admin_room(p);
         p->n_admin_clients++;
         return true;
     }
@@ -97,9 +125,10 @@ void proxy_drain(struct proxy *p, void (*on_drained)(void *arg), void *arg)
     p->is_draining = true;
     p->on_drained = on_drained;
     p->drained_arg = arg;
-    LIST_EACH (it, after, &p->clients) {
+    LIST_EACH (it, after, &p->clients)
         client_drain(LIST_ENTRY(it, struct client, node));
-    }
+    LIST_EACH (it, after, &p->admin_clients)
+        client_drain(LIST_ENTRY(it, struct client, node));
     proxy_on_client_closed(p);
 }
 

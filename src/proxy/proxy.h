@@ -23,6 +23,8 @@ struct proxy_failure {
     enum proxy_leg { PROXY_LEG_NONE, PROXY_LEG_S3, PROXY_LEG_REGISTRY } leg; /* who was asked */
 };
 
+enum { PROXY_ADMIN_CLIENTS = 64 };
+
 struct proxy {
     struct io_loop *loop;
     struct proxy_policy *policy; /* of the requests that come now */
@@ -37,10 +39,11 @@ struct proxy {
     bool is_draining;
     size_t n_clients, n_admin_clients;
     /* private */
-    struct list clients;
+    struct list clients, admin_clients;
     struct tx *spare_tx; /* kept for the next requests, at most PROXY_SPARE_TX */
     size_t n_spare_tx;
-    struct buf line; /* the access line that is being written */
+    uint64_t pages_from_us; /* when the next page of the admin port may be made */
+    struct buf line;        /* the access line that is being written */
     uint64_t next_id;
     void (*on_drained)(void *arg);
     void *drained_arg;
@@ -58,7 +61,11 @@ void proxy_done(struct proxy *p);
 void proxy_set_tls(struct proxy *p, struct io_tls *t);
 
 enum proxy_port { PROXY_PORT_PUBLIC, PROXY_PORT_TLS, PROXY_PORT_ADMIN };
-/* Takes over fd. Over the limits it answers 503, or closes at once when even that is too much. */
+/*
+ * Takes over fd. Over the limits it answers 503, or closes at once when even that is too much. The
+ * admin port has PROXY_ADMIN_CLIENTS connections of its own: where all are taken, that one makes
+ * room which has done nothing for longest.
+ */
 void proxy_accept(struct proxy *p, int fd, const struct addr *peer, enum proxy_port port);
 
 /*

@@ -85,7 +85,8 @@ uint16_t reply_write(struct buf *out, const struct reply *r, uint64_t *body_byte
     buf_u64(out, text.n);
     buf_append(out, STR("\r\n"));
     if (r->route->is_get_only)
-        buf_append(out, status == 405 ? STR("Allow: GET\r\n") : STR("Cache-Control: no-store\r\n"));
+        buf_append(out, status == 405 ? STR("Allow: GET, HEAD\r\n")
+                                      : STR("Cache-Control: no-store\r\n"));
     else if (status == 405)
         buf_append(out, STR("Allow: GET, HEAD, PUT, POST, DELETE, OPTIONS, PATCH\r\n"));
     if (r->page != NULL)

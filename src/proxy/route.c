@@ -290,28 +290,86 @@ void route_public(const struct conf *conf, const struct http_head *head, struct 
     }
 }
 
+static void take_get(const struct http_head *head, enum route_kind kind, struct route *out,
+                     struct fault *f)
+{
+    out->is_get_only = true;
+    if (head->method == HTTP_GET || head->method == HTTP_HEAD)
+        out->kind = kind;
+    else
+        refuse(out, f, FAULT_METHOD, str_first(head->method_text, 32));
+}
+
 static void route_page(const struct http_head *head, struct str target, struct route *out,
                        struct fault *f)
 {
     size_t end = str_find(target, '?', 0);
     out->path = str_first(target, end);
     out->query = str_from(target, end + 1);
-    out->is_get_only = true;
-    if (head->method == HTTP_GET)
-        out->kind = ROUTE_PAGE;
-    else
-        refuse(out, f, FAULT_METHOD, str_first(head->method_text, 32));
+    take_get(head, ROUTE_PAGE, out, f);
 }
 
-void route_admin(const struct http_head *head, const struct page_maker *pages, struct route *out,
-                 struct fault *f)
+/* Without its port and the brackets of IPv6. */
+static struct str host_name(struct str host)
+{
+    if (host.n > 0 && host.p[0] == '[') {
+        size_t end = str_find(host, ']', 1);
+        return str_of(host.p + 1, end - 1);
+    }
+    return str_first(host, str_find(host, ':', 0));
+}
+
+/* No name that DNS answers, so no other site's. */
+static bool is_own_name(struct str host)
+{
+    struct addr a;
+    struct str name = host_name(host);
+    return name.n == 0 || str_eq_nocase(name, STR("localhost")) ||
+           str_ends_nocase(name, STR(".localhost")) || addr_parse_ip(name, &a);
+}
+
+static struct str field(const struct http_head *head, struct str name)
+{
+    const struct http_field *found = http_find_name(head, name);
+    return found != NULL ? found->value : STR("");
+}
+
+/* Browsers say whose page asks. Who follows a link, on whatever page, may have what it leads to. */
+static bool is_of_other_site(const struct http_head *head)
+{
+    struct str site = field(head, STR("Sec-Fetch-Site")), origin = http_value(head, HTTP_F_ORIGIN);
+    struct str host = http_value(head, HTTP_F_HOST), authority, rest;
+    bool follows_link = str_eq(field(head, STR("Sec-Fetch-Mode")), STR("navigate")) &&
+                        str_eq(field(head, STR("Sec-Fetch-Dest")), STR("document"));
+    if ((str_eq(site, STR("cross-site")) || str_eq(site, STR("same-site"))) && !follows_link)
+        return true;
+    return origin.n > 0 &&
+           (!http1_origin_form(origin, &authority, &rest) || !str_eq_nocase(authority, host));
+}
+
+/* True: *f says why. */
+static bool is_refused_page(const struct http_head *head, bool is_loopback, struct route *out,
+                            struct fault *f)
+{
+    struct str host = http_value(head, HTTP_F_HOST), origin = http_value(head, HTTP_F_ORIGIN);
+    if (is_loopback && !is_own_name(host))
+        return !refuse(out, f, FAULT_OTHER_SITE, str_first(host, 64));
+    if (is_of_other_site(head))
+        return !refuse(out, f, FAULT_OTHER_SITE, str_first(origin, 64));
+    return false;
+}
+
+void route_admin(const struct http_head *head, const struct page_maker *pages, bool is_loopback,
+                 struct route *out, struct fault *f)
 {
     struct str target;
     if (!begin(head, out, &target, f))
         return;
     out->has_cors = false;
     if (path_is(target, STR("/livez")))
-        out->kind = ROUTE_LIVEZ;
+        take_get(head, ROUTE_LIVEZ, out, f);
+    else if (is_refused_page(head, is_loopback, out, f))
+        return;
     else if (pages != NULL && pages->has(pages->arg, str_first(target, str_find(target, '?', 0))))
         route_page(head, target, out, f);
     else

@@ -57,6 +57,11 @@ bool route_redirect(const struct conf *conf, const struct http_head *request, st
  * this bucket; NULL where no row matches. */
 const struct conf_host_rule *route_host_rule(const struct conf *conf, struct str host);
 const struct str *route_bucket_glob(const struct conf *conf, struct str bucket, bool is_of_host);
-/* pages may be NULL. */
-void route_admin(const struct http_head *head, const struct page_maker *pages, struct route *out,
-                 struct fault *f);
+/*
+ * pages may be NULL. What a browser asks for another site's sake is refused as OTHER_SITE; so is a
+ * Host that is neither an address nor localhost where is_loopback, the client having connected to a
+ * loopback address: a page whose name was made to mean 127.0.0.1 sends its own name. /livez tells
+ * nothing, and answers everybody.
+ */
+void route_admin(const struct http_head *head, const struct page_maker *pages, bool is_loopback,
+                 struct route *out, struct fault *f);

@@ -77,6 +77,7 @@ static void reset(struct tx *tx, struct client *c)
     tx_go(tx, TX_ROUTE);
     tx->keep_alive = false;
     tx->has_failed = tx->is_headed = tx->is_up_ended = tx->is_up_told = tx->has_head = false;
+    tx->has_page = false;
     tx->waits_for_client = tx->waits_for_100 = tx->is_exchanging = tx->is_paging = false;
     tx->awaits_byte = false;
     tx->status = 0;
@@ -143,20 +144,34 @@ void tx_start_refused(struct tx *tx, struct client *c, const struct fault *f)
     tx_run(tx);
 }
 
-static enum tx_result start_page(struct tx *tx)
+/* PAGE_REST: however many are asked for, making them takes one part in nine of the worker's time.
+ */
+enum { PAGE_REST = 8 };
+
+static void start_page(struct tx *tx)
 {
-    const struct page_maker *m = tx->proxy->pages;
+    struct proxy *p = tx->proxy;
+    const struct page_maker *m = p->pages;
+    uint64_t began_us = io_now_us();
+    tx->has_page = true;
     tx->page.status = 200;
     tx->page.type = STR("text/plain");
     tx->page.headers = STR("");
     buf_init(&tx->page.body, PAGE_BYTES);
     tx->is_paging = !m->start(m->arg, &tx->page, tx->route.path, tx->route.query);
-    return tx_go(tx, TX_PAGE);
+    uint64_t ended_us = io_now_us();
+    p->pages_from_us = ended_us + (ended_us - began_us) * PAGE_REST;
 }
 
-/* PAGE: whoever makes it tells when it is whole. */
+/* PAGE: it waits for its turn, then whoever makes it tells when it is whole. */
 static enum tx_result step_page(struct tx *tx)
 {
+    if (!tx->has_page && io_now_us() < tx->proxy->pages_from_us) {
+        io_timer_arm(tx->proxy->loop, &tx->pause, 1);
+        return TX_WAIT;
+    }
+    if (!tx->has_page)
+        start_page(tx);
     if (tx->is_paging)
         return TX_WAIT;
     if (tx->page.body.failed)
@@ -171,6 +186,9 @@ static void end_page(struct tx *tx)
     if (tx->is_paging)
         tx->proxy->pages->cancel(tx->proxy->pages->arg, &tx->page);
     tx->is_paging = false;
+    if (!tx->has_page)
+        return;
+    tx->has_page = false;
     buf_done(&tx->page.body);
     buf_done(&tx->down.out);
     buf_init(&tx->down.out, TX_OUT_BYTES);
@@ -183,12 +201,13 @@ static enum tx_result step_route(struct tx *tx)
         fault_set(&tx->fault, FAULT_OVERLOADED, "accept", NULL);
         tx->keep_alive = false;
     } else if (tx->client->port == PROXY_PORT_ADMIN) {
-        route_admin(&tx->head, tx->proxy->pages, &tx->route, &tx->fault);
+        route_admin(&tx->head, tx->proxy->pages, tx->client->is_on_loopback, &tx->route,
+                    &tx->fault);
     } else {
         route_public(tx->policy->conf, &tx->head, &tx->route, &tx->fault);
     }
     if (tx->route.kind == ROUTE_PAGE && !fault_is_set(&tx->fault))
-        return start_page(tx);
+        return tx_go(tx, TX_PAGE);
     bool has_origin = tx->route.kind == ROUTE_S3 || route_is_registry(tx->route.kind);
     if (!has_origin || fault_is_set(&tx->fault))
         return tx_go(tx, TX_REPLY);
@@ -208,7 +227,7 @@ static void write_reply(struct tx *tx)
     const struct reply reply = {
         .request = tx->has_head ? &tx->head : NULL,
         .route = tx->to,
-        .page = tx->route.kind == ROUTE_PAGE && !fault_is_set(&tx->fault) ? &tx->page : NULL,
+        .page = tx->has_page && !fault_is_set(&tx->fault) ? &tx->page : NULL,
         .fault = fault_is_set(&tx->fault) ? &tx->fault : NULL,
         .id = str_from_c(id),
         .expose = buf_str(&tx->policy->expose),
@@ -396,9 +415,9 @@ void tx_on_client_gone(struct tx *tx)
     tx_run(tx);
 }
 
-void tx_abort(struct tx *tx)
+void tx_abort(struct tx *tx, enum fault_kind why)
 {
-    fault_set(&tx->fault, FAULT_DRAINING, "drain", NULL);
+    fault_set(&tx->fault, why, "abort", NULL);
     tx_end_exchange(tx, false);
     bool is_told = false;
     if (!tx->down.is_begun) {

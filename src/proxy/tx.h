@@ -86,8 +86,9 @@ struct tx {
     struct resume_plan plan;  /* of the resume under way */
     struct zip_download *zip; /* with LIST and ARCHIVE; else NULL */
     struct page page;         /* of the admin port */
-    bool is_paging;           /* it was started and is not whole */
-    struct io_timer pause;    /* before the next try to resume */
+    bool has_page;            /* it was started */
+    bool is_paging;           /* and is not whole */
+    struct io_timer pause;    /* before the next try to resume; before a page is begun */
     struct tx_summary { /* of the first exchange with whom it speaks to, for the access line */
         struct exchange_timing timing;
         struct addr addr;
@@ -136,6 +137,7 @@ void tx_on_client_ready(struct tx *tx);
 void tx_on_client_late(struct tx *tx);
 void tx_on_client_gone(struct tx *tx);
 
-/* For proxy_done: ends it and its client's connection now, with a 503 where no response has begun.
+/* For proxy.c: ends it and its client's connection now, with this fault where no response has
+ * begun.
  */
-void tx_abort(struct tx *tx);
+void tx_abort(struct tx *tx, enum fault_kind why);

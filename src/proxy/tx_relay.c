@@ -245,7 +245,7 @@ void tx_on_exchange(struct exchange *x, enum exchange_event e)
 void tx_on_pause(struct io_timer *t)
 {
     struct tx *tx = LIST_ENTRY(t, struct tx, pause);
-    if (!start_exchange(tx, &tx->plan))
+    if (tx->step != TX_PAGE && !start_exchange(tx, &tx->plan))
         tx_go(tx, TX_CUT);
     tx_run(tx);
 }

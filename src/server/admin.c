@@ -66,7 +66,7 @@ static bool start_routes(struct admin *a, struct page *p, struct str query)
 static bool start_lookup(struct admin *a, struct page *p, struct str query)
 {
     p->type = STR("application/json");
-    return admin_lookup_start(a->loop, a->engine, p, query);
+    return admin_lookup_start(a->loop, a->engine, &a->pace, p, query);
 }
 
 static const struct row {

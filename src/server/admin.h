@@ -8,6 +8,7 @@
  */
 #include "dns/engine.h"
 #include "proxy/page.h"
+#include "server/admin_lookup.h"
 #include "server/status.h"
 
 struct admin {
@@ -17,6 +18,7 @@ struct admin {
     struct dns_shared *shared;
     struct dns_engine *engine;
     struct status *status;
+    struct admin_lookup_pace pace;
 };
 
 /* Everything given is borrowed. Pages are cancelled by the proxy, before the engine goes. */

@@ -11,10 +11,10 @@ struct admin_lookup {
     struct dns_report report;
 };
 
-static bool refuse(struct page *p, const char *why)
+static bool refuse(struct page *p, uint16_t status, const char *why)
 {
     struct json j = json_begin(&p->body);
-    p->status = 400;
+    p->status = status;
     json_open(&j, NULL, '{');
     json_put_text(&j, "error", why);
     json_close(&j, '{');
@@ -75,8 +75,19 @@ static bool read_query(struct str query, struct dns_report *r, const char **why)
     return ok;
 }
 
-bool admin_lookup_start(struct io_loop *loop, struct dns_engine *e, struct page *p,
-                        struct str query)
+/* Questions of the clients and these share the servers' budgets (PENSTOCK_DNS_BUDGET). */
+static bool take_turn(struct admin_lookup_pace *pace, uint64_t now_ms)
+{
+    if (pace->paid_until_ms < now_ms)
+        pace->paid_until_ms = now_ms;
+    if (pace->paid_until_ms - now_ms >= ADMIN_LOOKUP_BURST * ADMIN_LOOKUP_EVERY_MS)
+        return false;
+    pace->paid_until_ms += ADMIN_LOOKUP_EVERY_MS;
+    return true;
+}
+
+bool admin_lookup_start(struct io_loop *loop, struct dns_engine *e, struct admin_lookup_pace *pace,
+                        struct page *p, struct str query)
 {
     const char *why;
     struct admin_lookup *l = calloc(1, sizeof *l);
@@ -86,7 +97,11 @@ bool admin_lookup_start(struct io_loop *loop, struct dns_engine *e, struct page 
     }
     if (!read_query(query, &l->report, &why)) {
         free(l);
-        return refuse(p, why);
+        return refuse(p, 400, why);
+    }
+    if (!take_turn(pace, io_now_ms(loop))) {
+        free(l);
+        return refuse(p, 429, "too many lookups: the DNS servers are for the clients' questions");
     }
     l->loop = loop;
     l->page = p;

@@ -41,14 +41,14 @@ def on_terminal(host, env, *args):
     return Ran(code, out.decode("ascii"), "")
 
 
-def page(instance, target, method="GET", port=None, timeout=20.0):
+def page(instance, target, method="GET", port=None, timeout=20.0, headers=None):
     """(status, headers, body) of a page of the admin port."""
     import http.client
     address = instance.env["PENSTOCK_ADMIN"].rsplit(":", 1)
     sock = instance.host.connect((address[0] if port is None else instance.ip, port or int(address[1])), timeout)
     connection = http.client.HTTPConnection("penstock")
     connection.sock = sock
-    connection.request(method, target)
+    connection.request(method, target, headers=headers or {"Host": "localhost"})
     response = connection.getresponse()
     body = response.read()
     connection.close()

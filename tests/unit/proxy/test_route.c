@@ -365,7 +365,7 @@ static void test_faults_hold_no_secrets(void **state)
         size_t scanned = 0, used = 0;
         if (http1_parse_request(str_from_c(text), &scanned, &head, &used, &f[0]) == HTTP_DONE) {
             route_public(conf, &head, &r, &f[0]);
-            route_admin(&head, NULL, &r, &f[1]);
+            route_admin(&head, NULL, true, &r, &f[1]);
         }
         for (int k = 0; k < 2; k++)
             if (strstr(f[k].detail, "SECRET") != NULL)
@@ -380,11 +380,83 @@ static void test_admin_port(void **state)
     struct route r;
     struct fault f = { .kind = FAULT_NONE };
     read_request("GET /livez HTTP/1.1\r\nHost: p\r\n\r\n", &head);
-    route_admin(&head, NULL, &r, &f);
+    route_admin(&head, NULL, true, &r, &f);
     assert_int_equal(r.kind, ROUTE_LIVEZ);
-    read_request("GET /" S3 "/b/k HTTP/1.1\r\nHost: p\r\n\r\n", &head);
-    route_admin(&head, NULL, &r, &f);
+    read_request("GET /" S3 "/b/k HTTP/1.1\r\nHost: localhost\r\n\r\n", &head);
+    route_admin(&head, NULL, true, &r, &f);
     assert_int_equal(f.kind, FAULT_NOT_FOUND);
+}
+
+static bool has_page(void *arg, struct str path)
+{
+    return str_eq(path, STR("/page"));
+}
+
+#define SENT_BY(site, mode, dest)                                                                  \
+    "Host: localhost:9901\r\nSec-Fetch-Site: " site "\r\nSec-Fetch-Mode: " mode                    \
+    "\r\nSec-Fetch-Dest: " dest "\r\n"
+
+/* Who asks the admin port: programs, people, and pages of other sites in a person's browser. */
+static const struct asker_row {
+    const char *name, *fields;
+    enum fault_kind on_loopback, elsewhere;
+} asker_rows[] = {
+    { "a program", "Host: 127.0.0.1:9901\r\n", FAULT_NONE, FAULT_NONE },
+    { "without a port", "Host: 127.0.0.1\r\n", FAULT_NONE, FAULT_NONE },
+    { "IPv6", "Host: [::1]:9901\r\n", FAULT_NONE, FAULT_NONE },
+    { "IPv6 without a port", "Host: [fd00::1]\r\n", FAULT_NONE, FAULT_NONE },
+    { "a forwarded port", "Host: LocalHost:8080\r\n", FAULT_NONE, FAULT_NONE },
+    { "a name for it", "Host: penstock.localhost:8080\r\n", FAULT_NONE, FAULT_NONE },
+    { "another address", "Host: 10.0.0.7:9901\r\n", FAULT_NONE, FAULT_NONE },
+    { "no name", "Host:\r\n", FAULT_NONE, FAULT_NONE },
+    { "a name", "Host: penstock.internal:9901\r\n", FAULT_OTHER_SITE, FAULT_NONE },
+    { "a rebound name", "Host: evil.example:9901\r\n", FAULT_OTHER_SITE, FAULT_NONE },
+    { "like an address", "Host: 127.0.0.1.evil.example\r\n", FAULT_OTHER_SITE, FAULT_NONE },
+    { "like localhost", "Host: notlocalhost\r\n", FAULT_OTHER_SITE, FAULT_NONE },
+    { "not localhost", "Host: localhost.evil.example\r\n", FAULT_OTHER_SITE, FAULT_NONE },
+    { "our page", SENT_BY("same-origin", "cors", "empty"), FAULT_NONE, FAULT_NONE },
+    { "typed in", SENT_BY("none", "navigate", "document"), FAULT_NONE, FAULT_NONE },
+    { "a link to it", SENT_BY("cross-site", "navigate", "document"), FAULT_NONE, FAULT_NONE },
+    { "fetched by another site", SENT_BY("cross-site", "no-cors", "empty"), FAULT_OTHER_SITE,
+      FAULT_OTHER_SITE },
+    { "as its image", SENT_BY("cross-site", "no-cors", "image"), FAULT_OTHER_SITE,
+      FAULT_OTHER_SITE },
+    { "in its frame", SENT_BY("cross-site", "navigate", "iframe"), FAULT_OTHER_SITE,
+      FAULT_OTHER_SITE },
+    { "by another port", SENT_BY("same-site", "cors", "empty"), FAULT_OTHER_SITE,
+      FAULT_OTHER_SITE },
+    { "our origin", "Host: 10.0.0.7:9901\r\nOrigin: http://10.0.0.7:9901\r\n", FAULT_NONE,
+      FAULT_NONE },
+    { "another origin", "Host: 10.0.0.7:9901\r\nOrigin: https://evil.example\r\n", FAULT_OTHER_SITE,
+      FAULT_OTHER_SITE },
+    { "a hidden origin", "Host: localhost\r\nOrigin: null\r\n", FAULT_OTHER_SITE,
+      FAULT_OTHER_SITE },
+};
+
+static void test_other_sites_at_the_admin_port(void **state)
+{
+    const struct page_maker pages = { .has = has_page };
+    for (size_t i = 0; i < sizeof asker_rows / sizeof *asker_rows; i++) {
+        const struct asker_row *row = &asker_rows[i];
+        char text[1024];
+        struct http_head head;
+        struct route r;
+        for (int is_loopback = 0; is_loopback < 2; is_loopback++) {
+            struct fault f = { .kind = FAULT_NONE };
+            snprintf(text, sizeof text, "GET /page HTTP/1.1\r\n%s\r\n", row->fields);
+            read_request(text, &head);
+            route_admin(&head, &pages, is_loopback, &r, &f);
+            if (f.kind != (is_loopback ? row->on_loopback : row->elsewhere))
+                fail_msg("%s, loopback %d: %s", row->name, is_loopback, fault_row(f.kind)->name);
+            assert_int_equal(r.kind, f.kind == FAULT_NONE ? ROUTE_PAGE : ROUTE_REFUSED);
+            assert_false(r.has_cors);
+        }
+        struct fault f = { .kind = FAULT_NONE };
+        snprintf(text, sizeof text, "GET /livez HTTP/1.1\r\n%s\r\n", row->fields);
+        read_request(text, &head);
+        route_admin(&head, &pages, true, &r, &f);
+        assert_int_equal(r.kind, ROUTE_LIVEZ);
+    }
 }
 
 int main(void)
@@ -399,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_where_a_redirect_dials),
         cmocka_unit_test(test_faults_hold_no_secrets),
         cmocka_unit_test(test_admin_port),
+        cmocka_unit_test(test_other_sites_at_the_admin_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
