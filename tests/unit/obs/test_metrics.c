@@ -208,24 +208,25 @@ static void a_moment_is_there_when_it_came(void **state)
 static void the_process_tells_of_itself(void **state)
 {
     static struct exposition x[2];
-    struct buf out;
+    struct buf out[2];
     double now = (double)time(NULL);
     for (unsigned i = 0; i < 2; i++) {
-        buf_init(&out, 1 << 20);
-        metrics_write_process(&out);
-        exposition_parse(&x[i], buf_str(&out));
+        buf_init(&out[i], 1 << 20);
+        metrics_write_process(&out[i]);
+        exposition_parse(&x[i], buf_str(&out[i]));
         assert_true(
             exposition_value(&x[i], "penstock_build_info{version=\"" PENSTOCK_VERSION "\"}") == 1);
         assert_true(exposition_value(&x[i], "process_resident_memory_bytes") > 100000);
         assert_true(exposition_value(&x[i], "process_max_fds") >= 16);
         double start = exposition_value(&x[i], "process_start_time_seconds");
         assert_true(start > now - 600 && start < now + 2);
-        buf_done(&out);
     }
     assert_true(exposition_value(&x[0], "process_start_time_seconds") ==
                 exposition_value(&x[1], "process_start_time_seconds"));
     assert_true(exposition_value(&x[0], "process_cpu_seconds_total") <
                 exposition_value(&x[1], "process_cpu_seconds_total"));
+    buf_done(&out[0]);
+    buf_done(&out[1]);
 }
 
 static void histograms_agree_with_their_family(void **state)
