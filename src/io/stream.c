@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RECORD_BYTES = 16384 };
+enum {
+    RECORD_BYTES = 16384,
+    /* Of one read. A peer that puts a byte into each has then no more of a turn than others: what
+     * is left is told of again. */
+    READ_RECORDS = 128
+};
 
 static void on_poll(uv_poll_t *h, int status, int events);
 
@@ -263,7 +268,7 @@ static enum io_result tls_read(struct io_stream *s, char *p, size_t cap, size_t 
     ERR_clear_error();
     if (s->tls_error != 0)
         return tls_failed(s, "read", f);
-    while (got < cap) {
+    for (unsigned n_records = 0; got < cap && n_records < READ_RECORDS; n_records++) {
         size_t one = 0;
         int r = SSL_read_ex(s->ssl, p + got, cap - got, &one);
         if (r == 1) {
@@ -290,7 +295,8 @@ static enum io_result tls_read(struct io_stream *s, char *p, size_t cap, size_t 
                 s->tls_error = ERR_peek_last_error();
             break;
         }
-        return e == SSL_ERROR_ZERO_RETURN ? IO_EOF : tls_failed(s, "read", f);
+        return e == SSL_ERROR_ZERO_RETURN && !io_tls_is_flooded(s->ssl) ? IO_EOF
+                                                                        : tls_failed(s, "read", f);
     }
     *n = got;
     return IO_OK;

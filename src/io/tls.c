@@ -18,6 +18,9 @@ enum {
     MAX_HOST = 253,
     /* Four full records of TLS 1.3, so that one read(2) gets several. */
     READ_BUFFER_BYTES = 4 * (SSL3_RT_MAX_PLAIN_LENGTH + 22),
+    /* A handshake has ten or so and a peer sends few tickets; keys are updated after 16 TiB, or
+     * after 128 GiB where the peer is careful. */
+    MAX_HANDSHAKE_MESSAGES = 128,
 };
 
 static const char ciphersuites[] =
@@ -42,6 +45,7 @@ struct tls_peer {
     struct fault *why; /* what is wrong with the certificate; NULL while nothing is */
     X509 *refused;     /* and the certificate */
     int verify;
+    unsigned n_messages; /* of handshakes, also those that come later: tickets, key updates */
     size_t n_host, n_key;
     char key[MAX_HOST + 8]; /* "host:port", lower case: names its sessions; the first n_host bytes
                                are the host */
@@ -187,6 +191,9 @@ bool io_tls_fault(SSL *ssl, const char *step, struct fault *f)
     struct tls_peer *p = SSL_get_app_data(ssl);
     if (p->why != NULL) {
         fault_set(f, p->why->kind, step, "%s", p->why->detail);
+    } else if (io_tls_is_flooded(ssl)) {
+        fault_set(f, FAULT_TLS_FAILED, step, "more than %d handshake messages",
+                  MAX_HANDSHAKE_MESSAGES);
     } else if (SSL_get_verify_result(ssl) != X509_V_OK) {
         fault_set(f, FAULT_TLS_UNTRUSTED, step, "%s",
                   X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
@@ -204,6 +211,28 @@ X509 *io_tls_peer_certificate(SSL *ssl, int *verify)
     struct tls_peer *p = SSL_get_app_data(ssl);
     *verify = p->verify;
     return p->refused != NULL ? p->refused : SSL_get0_peer_certificate(ssl);
+}
+
+/*
+ * OpenSSL deals with messages of the handshake until there is data: a peer that sends nothing but
+ * key updates (RFC 8446 section 4.6.3), or hellos in TLS 1.2, would have the thread for itself, and
+ * each costs us more than the peer. To OpenSSL it is then as if the peer had ended the connection:
+ * it stops at the next record, whatever else it has read ahead.
+ */
+static void on_message(int is_sent, int version, int type, const void *message, size_t n, SSL *ssl,
+                       void *arg)
+{
+    struct tls_peer *p = SSL_get_app_data(ssl);
+    if (is_sent || type != SSL3_RT_HANDSHAKE || p == NULL ||
+        ++p->n_messages <= MAX_HANDSHAKE_MESSAGES)
+        return;
+    SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
+bool io_tls_is_flooded(const SSL *ssl)
+{
+    const struct tls_peer *p = SSL_get_app_data(ssl);
+    return p->n_messages > MAX_HANDSHAKE_MESSAGES;
 }
 
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
@@ -257,6 +286,7 @@ static struct io_tls *new_tls(const SSL_METHOD *method, bool is_client, struct f
      */
     SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_msg_callback(t->ctx, on_message);
     SSL_CTX_set_read_ahead(t->ctx, 1);
     SSL_CTX_set_default_read_buffer_len(t->ctx, READ_BUFFER_BYTES);
     return t;

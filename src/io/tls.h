@@ -61,6 +61,8 @@ void io_tls_close(SSL *ssl);
 /* What SSL's error queue and verify result mean, as TLS_UNTRUSTED, TLS_NAME or TLS_FAILED with
  * OpenSSL's reason. */
 bool io_tls_fault(SSL *ssl, const char *step, struct fault *f);
+/* It sent so many messages of the handshake (key updates) that no more is read of it. */
+bool io_tls_is_flooded(const SSL *ssl);
 /*
  * The certificate that a server showed, also one that was refused; *verify is X509_V_OK or
  * OpenSSL's number of why. NULL when none came. Borrowed, until the SSL is closed.

@@ -278,6 +278,61 @@ static void test_context_outlives_its_owner(void **state)
     end_close(&s);
 }
 
+/* They cost us more than the peer, and OpenSSL reads on until there is data. */
+static void test_key_updates(void **state)
+{
+    struct rig *r = *state;
+    static const struct {
+        const char *name;
+        int kind;
+        unsigned n;
+        bool is_taken;
+    } rows[] = {
+        { "some are taken", SSL_KEY_UPDATE_NOT_REQUESTED, 100, true },
+        { "and answered", SSL_KEY_UPDATE_REQUESTED, 100, true },
+        { "a flood ends the connection", SSL_KEY_UPDATE_NOT_REQUESTED, 1000, false },
+        { "one that asks for answers too", SSL_KEY_UPDATE_REQUESTED, 1000, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct end c, s;
+        serve(r, &r->ca, "DNS:s3.test", 30);
+        tls_open(r, &c, &s, "s3.test");
+        send_and_compare(r, &c, &s, 50);
+        for (unsigned k = 0; k < rows[i].n; k++) {
+            assert_int_equal(SSL_key_update(c.s->ssl, rows[i].kind), 1);
+            assert_int_equal(SSL_do_handshake(c.s->ssl), 1);
+        }
+        if (rows[i].is_taken) {
+            send_and_compare(r, &c, &s, 50);
+            send_and_compare(r, &s, &c, 50);
+        } else {
+            TURN_UNTIL(r, s.is_failed || s.is_eof);
+            if (!s.is_failed || strstr(s.fault.detail, "handshake messages") == NULL)
+                fail_msg("%s: %s", rows[i].name, s.fault.detail);
+        }
+        end_close(&c);
+        end_close(&s);
+    }
+}
+
+static void test_tiny_records_share_the_turn(void **state)
+{
+    struct rig *r = *state;
+    struct end c, s;
+    enum { N = 1000, ONE_READ = 128 };
+    serve(r, &r->ca, "DNS:s3.test", 30);
+    tls_open(r, &c, &s, "s3.test");
+    send_and_compare(r, &c, &s, 1);
+    buf_clear(&s.in);
+    unsigned before = s.n_ready;
+    for (int i = 0; i < N; i++)
+        assert_int_equal(SSL_write(c.s->ssl, "x", 1), 1);
+    TURN_UNTIL(r, s.in.n == N);
+    assert_in_range(s.n_ready - before, N / ONE_READ, N);
+    end_close(&c);
+    end_close(&s);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -293,6 +348,8 @@ int main(void)
         T(test_tls_1_1_is_refused),
         T(test_tickets_are_not_data),
         T(test_bytes_inside_tls_are_told_of),
+        T(test_key_updates),
+        T(test_tiny_records_share_the_turn),
         T(test_files),
         T(test_context_outlives_its_owner),
     };
