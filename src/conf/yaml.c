@@ -8,12 +8,15 @@
  * go through a table of what may come where. Nested and unknown values are skipped by depth, never
  * built, so that a hostile file costs no more than its length.
  */
+enum { MAX_NESTING = 32 }; /* libyaml takes time by the square of it */
+
 enum place { BEFORE, AT_KEY, AT_VALUE, IN_LIST, SKIPPING, AFTER };
 
 struct walk {
     enum place place;
-    unsigned depth; /* while skipping: of open mappings and sequences */
-    bool is_bad;    /* the value being read was told */
+    unsigned depth;   /* while skipping: of open mappings and sequences */
+    unsigned nesting; /* of all that are open */
+    bool is_bad;      /* the value being read was told */
     char separator;
     struct conf_pair pair;
     struct buf key, value;
@@ -149,6 +152,18 @@ static void before(struct walk *w, const yaml_event_t *e)
     } /* else nothing but comments: a document that is one empty scalar */
 }
 
+/* False: so deep that no more is read. */
+static bool count_nesting(struct walk *w, const yaml_event_t *e)
+{
+    if (e->type == YAML_MAPPING_START_EVENT || e->type == YAML_SEQUENCE_START_EVENT)
+        w->nesting++;
+    else if (e->type == YAML_MAPPING_END_EVENT || e->type == YAML_SEQUENCE_END_EVENT)
+        w->nesting--;
+    if (w->nesting > MAX_NESTING)
+        tell(w, &e->start_mark, "nested too deeply; nothing behind it was read");
+    return w->nesting <= MAX_NESTING;
+}
+
 /* False: nothing more to read. */
 static bool walk_event(struct walk *w, const yaml_event_t *e, unsigned *n_documents)
 {
@@ -172,7 +187,7 @@ static bool walk_event(struct walk *w, const yaml_event_t *e, unsigned *n_docume
     };
     if (w->place != AFTER)
         steps[w->place](w, e);
-    return true;
+    return count_nesting(w, e);
 }
 
 static void tell_syntax(struct walk *w, const yaml_parser_t *p)

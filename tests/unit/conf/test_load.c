@@ -117,6 +117,37 @@ static void every_error_has_its_place(void **state)
     }
 }
 
+/* libyaml takes time by the square of the depth: these would be minutes. */
+static void a_deep_file_costs_no_more_than_a_flat_one(void **state)
+{
+    static const struct {
+        const char *head, *unit, *want;
+    } rows[] = {
+        { "", "[",
+          "p.yaml:1:1: expected settings, one \"NAME: value\" a line\n"
+          "p.yaml:1:33: nested too deeply; nothing behind it was read\n" },
+        { "PENSTOCK_LISTEN: ", "[",
+          "p.yaml:1:19: expected a text in the list\n"
+          "p.yaml:1:49: nested too deeply; nothing behind it was read\n" },
+        { "x: ", "{a: ",
+          "p.yaml:1:1: unknown setting x\n"
+          "p.yaml:1:128: nested too deeply; nothing behind it was read\n" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char errors[4096];
+        const char *env[] = { REGISTRY, NULL };
+        struct buf text;
+        buf_init(&text, 1 << 20);
+        buf_append(&text, str_from_c(rows[i].head));
+        for (int k = 0; k < 100000; k++)
+            buf_append(&text, str_from_c(rows[i].unit));
+        buf_byte(&text, 0);
+        assert_null(load(env, text.p, errors));
+        assert_string_equal(errors, rows[i].want);
+        buf_done(&text);
+    }
+}
+
 static void environment_then_file_then_default(void **state)
 {
     char errors[4096];
@@ -277,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_error_has_its_place),
+        cmocka_unit_test(a_deep_file_costs_no_more_than_a_flat_one),
         cmocka_unit_test(environment_then_file_then_default),
         cmocka_unit_test(an_empty_file_sets_nothing),
         cmocka_unit_test(variables_of_kubernetes_are_no_settings),
