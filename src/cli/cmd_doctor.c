@@ -14,7 +14,7 @@
 
 static int failed(const char *what, const char *why)
 {
-    fprintf(stderr, "penstock doctor: %s: %s\n", what, why);
+    cli_tell("doctor", "%s: %s", what, why);
     return EXIT_SOFTWARE;
 }
 
@@ -59,7 +59,7 @@ static json_t *load_json(const char *path)
     else if (problem != 0)
         failed(path, strerror(problem));
     else
-        fprintf(stderr, "penstock doctor: %s:%d:%d: %s\n", path, at.line, at.column, at.text);
+        cli_tell("doctor", "%s:%d:%d: %s", path, at.line, at.column, at.text);
     return NULL;
 }
 

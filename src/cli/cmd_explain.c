@@ -67,11 +67,11 @@ static const struct finding_row *nearest(struct str text)
 static int unknown_code(const char *text)
 {
     const struct finding_row *row = nearest(str_first(str_from_c(text), 64));
-    fprintf(stderr, "penstock explain: no finding %s", text);
     if (row != NULL)
-        fprintf(stderr, "; the nearest is %s: %s", row->code, row->title);
-    fputs("\n"
-          "`penstock explain` lists all, `penstock explain --search WORD` those with a word\n",
+        cli_tell("explain", "no finding %.64s; the nearest is %s: %s", text, row->code, row->title);
+    else
+        cli_tell("explain", "no finding %.64s", text);
+    fputs("`penstock explain` lists all, `penstock explain --search WORD` those with a word\n",
           stderr);
     return EXIT_USAGE_ERROR;
 }
@@ -205,7 +205,7 @@ int cmd_explain(int argc, char **argv)
         found = list(&o, str_from_c(a.word)) > 0;
     if (found)
         return output_print(&o) ? EXIT_OK : EXIT_FAILED;
-    fprintf(stderr, "penstock explain: no finding speaks of %s\n", a.word);
+    cli_tell("explain", "no finding speaks of %s", a.word);
     buf_done(&o.text);
     return EXIT_FAILED;
 }

@@ -99,22 +99,22 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 
 static void print_error(const struct aws_error *e)
 {
-    fprintf(stderr, "penstock fix: %s failed: %s%s%s\n", e->action, e->code,
-            e->code[0] != 0 ? ": " : "", e->message);
+    cli_tell("fix", "%s failed: %s%s%s", e->action, e->code, e->code[0] != 0 ? ": " : "",
+             e->message);
 }
 
 /* What could not be read; the plan would be made of guesses. */
 static bool is_known(const struct fact_facts *f)
 {
     if (f->identity.error.n > 0) {
-        fprintf(stderr, "penstock fix: no AWS credentials: %.*s\n", STR_ARG(f->identity.error));
+        cli_tell("fix", "no AWS credentials: %.*s", STR_ARG(f->identity.error));
         return false;
     }
     for (size_t i = 0; i < f->calls.n; i++) {
         const struct fact_call *call = &f->calls.v[i];
         if (!str_eq(call->outcome, STR("ok")))
-            fprintf(stderr, "penstock fix: %.*s: %.*s: %.*s\n", STR_ARG(call->action),
-                    STR_ARG(call->outcome), STR_ARG(call->message));
+            cli_tell("fix", "%.*s: %.*s: %.*s", STR_ARG(call->action), STR_ARG(call->outcome),
+                     STR_ARG(call->message));
     }
     bool has_set = str_eq(f->dhcp.id, STR("default")) || f->dhcp.options.n > 0;
     if (f->vpc.id.n > 0 && has_set)

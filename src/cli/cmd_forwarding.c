@@ -25,7 +25,7 @@ enum { N_FLAGS = sizeof flags / sizeof flags[0] };
 
 static int refuse(struct buf *problem)
 {
-    fprintf(stderr, "penstock forwarding: %.*s\n", STR_ARG(buf_str(problem)));
+    cli_tell("forwarding", "%.*s", STR_ARG(buf_str(problem)));
     return EXIT_USAGE_ERROR;
 }
 

@@ -31,7 +31,7 @@ struct collect {
 
 static int failed(const char *what, const char *why)
 {
-    fprintf(stderr, "penstock doctor: %s: %s\n", what, why);
+    cli_tell("doctor", "%s: %s", what, why);
     return EXIT_SOFTWARE;
 }
 

@@ -90,7 +90,7 @@ static bool has_help(int argc, char **argv)
 
 static int unknown_command(const char *name)
 {
-    fprintf(stderr, "penstock: no command %s; penstock --help lists them\n", name);
+    cli_tell("", "no command %s; penstock --help lists them", name);
     return EXIT_USAGE_ERROR;
 }
 
@@ -104,13 +104,12 @@ static int cmd_help(int argc, char **argv)
         return unknown_command(argv[1]);
     if (argc == 2)
         return print_help(id);
-    fprintf(stderr, "penstock help: unexpected %s\n", argv[2]);
+    cli_tell("help", "unexpected %s", argv[2]);
     return EXIT_USAGE_ERROR;
 }
 
-int main(int argc, char **argv)
+static int run_as_asked(int argc, char **argv)
 {
-    open_missing_descriptors();
     const char *name = argc > 1 ? argv[1] : "";
     enum cli_id id;
     if (cli_find(str_from_c(name), &id))
@@ -127,4 +126,15 @@ int main(int argc, char **argv)
         return unknown_command(name);
     print_list(stderr);
     return EXIT_USAGE_ERROR;
+}
+
+/* A full disk: who reads what came of it has to learn that it is not all. */
+int main(int argc, char **argv)
+{
+    open_missing_descriptors();
+    int code = run_as_asked(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    cli_tell("", "stdout took only a part of what was written");
+    return code == EXIT_OK ? EXIT_FAILED : code;
 }
