@@ -14,6 +14,7 @@ int cmd_dns(int argc, char **argv)
         if (!cli_take_config(argc, argv, &i, &file))
             return cli_usage_error("dns", cli_problem(argv[i]), argv[i]);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log that is a file, and a limit on its size */
     server_hold_reloads();
     struct conf *c = cli_load_conf(file, CONF_FOR_DNS);
     if (c == NULL)

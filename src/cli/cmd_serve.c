@@ -15,6 +15,7 @@ int cmd_serve(int argc, char **argv)
     /* A peer or a log reader that goes away is an error of the write, not the end of the process.
      */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log that is a file, and a limit on its size */
     server_hold_reloads();
     struct conf *c = cli_load_conf(file, CONF_FOR_SERVE);
     if (c == NULL)

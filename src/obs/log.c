@@ -1,6 +1,7 @@
 #include "obs/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -31,6 +32,7 @@ static bool stdout_is_gone;
 static bool stdout_is_torn; /* its last byte so far is inside a line */
 /* Files and /dev/null always take everything: no poll, no pieces. Looked at once. */
 static enum { STDOUT_UNSEEN, STDOUT_MAY_BLOCK, STDOUT_NEVER_BLOCKS } stdout_kind;
+static int stdout_fd = STDOUT_FILENO;
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
@@ -55,6 +57,20 @@ bool log_is_on(enum log_level level)
     return (int)level <= atomic_load_explicit(&level_now, memory_order_relaxed);
 }
 
+/*
+ * A terminal (`docker run -t`, Ctrl-S) says that it takes more when it takes 256 bytes, and keeps
+ * who writes more than it takes. So it is opened once more, for us alone: the open file that stdout
+ * is may be the shell's too, and would not bear O_NONBLOCK.
+ */
+static void open_terminal(void)
+{
+    int fd = isatty(STDOUT_FILENO) == 1
+                 ? open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+                 : -1;
+    if (fd >= 0)
+        stdout_fd = fd;
+}
+
 static bool stdout_never_blocks(void)
 {
     if (stdout_kind == STDOUT_UNSEEN) {
@@ -63,6 +79,7 @@ static bool stdout_never_blocks(void)
         bool is_null = S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
         stdout_kind =
             is_known && (is_null || S_ISREG(st.st_mode)) ? STDOUT_NEVER_BLOCKS : STDOUT_MAY_BLOCK;
+        open_terminal();
     }
     return stdout_kind == STDOUT_NEVER_BLOCKS;
 }
@@ -96,7 +113,7 @@ static bool stdout_takes_more(int64_t deadline_ms)
 {
     for (;;) {
         int64_t left = deadline_ms ? deadline_ms - now_ms() : 0;
-        struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+        struct pollfd p = { .fd = stdout_fd, .events = POLLOUT };
         int got = poll(&p, 1, left > 0 ? (int)left : 0);
         if (got >= 0 || errno != EINTR)
             return got > 0; /* with POLLERR too: write tells what it is */
@@ -110,7 +127,7 @@ static size_t write_piece(struct str lines, int64_t deadline_ms)
     if (stdout_is_gone || (!is_file && !stdout_takes_more(deadline_ms)))
         return 0;
     size_t n = is_file ? lines.n : next_piece(lines);
-    ssize_t wrote = write(STDOUT_FILENO, lines.p, n < lines.n ? n : lines.n);
+    ssize_t wrote = write(stdout_fd, lines.p, n < lines.n ? n : lines.n);
     if (wrote < 0 && (errno == EPIPE || errno == EBADF))
         stdout_is_gone = true;
     return wrote > 0 ? (size_t)wrote : 0;

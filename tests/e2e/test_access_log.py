@@ -2,11 +2,15 @@
 
 import json
 import os
+import pty
 import random
 import re
+import time
 
-from helpers import ORIGIN, Conn, eventually, fetch
-from lab.penstock import ROOT
+import pytest
+
+from helpers import ORIGIN, Conn, eventually, fetch, request_bytes
+from lab.penstock import ROOT, is_sanitized
 
 
 def read(*path):
@@ -112,3 +116,36 @@ def test_no_secret_is_in_a_line(start, world):
     eventually(lambda: b"the-last" in b"\n".join(lines_of(proxy)), what="the last line")
     assert len(access_lines(proxy)) >= 5 * len(SECRETS)
     assert b"S3cr3t" not in b"\n".join(lines_of(proxy))
+
+
+def unread(kind, folder):
+    """(a shell's redirection, descriptors to keep open): a stdout that nobody reads, or that takes nothing."""
+    if kind == "pipe":
+        fifo = str(folder / "fifo")
+        os.mkfifo(fifo)
+        return f">{fifo}", [os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)]
+    if kind == "terminal":
+        ours, theirs = pty.openpty()
+        return f">{os.ttyname(theirs)}", [ours, theirs]
+    return {"full disk": ">/dev/full", "limited file": f">{folder / 'log'}", "closed": ">&-"}[kind], []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "terminal", "full disk", "limited file", "closed"])
+def test_nobody_waits_for_the_log(start, tmp_path, kind):
+    """3000 lines of 1 KiB: all are answered, memory stays bounded, and the end is no later than log_done lets it."""
+    redirection, fds = unread(kind, tmp_path)
+    limit = "ulimit -f 32;" if kind == "limited file" else ""
+    proxy = start(WORKERS="1", wrap=("sh", "-c", f'{limit} exec "$@" {redirection}', "sh"))
+    slowest, before = 0, proxy.rss_kib()
+    with Conn(proxy, timeout=5) as conn:
+        for i in range(3000):
+            began = time.monotonic()
+            conn.send(request_bytes("GET", f"/{i}/" + "x" * 1000))
+            assert conn.response().status == 400
+            slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 1
+    assert is_sanitized() or proxy.rss_kib() - before < 4096
+    began = time.monotonic()
+    assert proxy.stop() == 0 and time.monotonic() - began < 2.5
+    for fd in fds:
+        os.close(fd)
