@@ -71,14 +71,14 @@ static double max_fds(void)
 }
 
 static const struct process_row {
-    enum metric_family_id family;
     double (*value)(void); /* below 0: not known */
+    enum metric_family_id family;
     int decimals;
 } rows[] = {
-    { FAMILY_PROCESS_START, start_time, 2 },
-    { FAMILY_PROCESS_CPU, cpu_time, 6 },
-    { FAMILY_PROCESS_MEMORY, memory, 0 },
-    { FAMILY_PROCESS_FDS, max_fds, 0 },
+    { start_time, FAMILY_PROCESS_START, 2 },
+    { cpu_time, FAMILY_PROCESS_CPU, 6 },
+    { memory, FAMILY_PROCESS_MEMORY, 0 },
+    { max_fds, FAMILY_PROCESS_FDS, 0 },
 };
 
 void metrics_write_process(struct buf *out)

@@ -42,7 +42,7 @@ static void cut(struct client *c)
 void proxy_done(struct proxy *p)
 {
     struct list *const lists[] = { &p->clients, &p->admin_clients };
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         while (!list_is_empty(lists[i]))
             cut(LIST_ENTRY(lists[i]->next, struct client, node));
     tx_free_spare(p);
@@ -74,9 +74,9 @@ static void make_admin_room(struct proxy *p)
         if (first == NULL || is_before(c, first))
             first = c;
     }
-    if (first->state == CLIENT_TX)
+    if (first != NULL && first->state == CLIENT_TX)
         tx_abort(first->tx, FAULT_OVERLOADED);
-    else
+    else if (first != NULL)
         client_close(first);
 }
 
