@@ -29,6 +29,7 @@ static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GC
                               "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
                               "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 static const unsigned char alpn_http1[] = "\x08http/1.1";
+static const unsigned char alpn_served[] = "\x08http/1.1\x08http/1.0";
 
 struct io_tls {
     SSL_CTX *ctx;
@@ -245,7 +246,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n_out,
                    const unsigned char *in, unsigned n, void *arg)
 {
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, n_out, alpn_http1, sizeof alpn_http1 - 1, in, n) !=
+    if (SSL_select_next_proto(&chosen, n_out, alpn_served, sizeof alpn_served - 1, in, n) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 section 3.2: no_application_protocol */
     *out = chosen;

@@ -172,6 +172,39 @@ static void test_weak_key(void **state)
     files_done(&x);
 }
 
+/* openssl ecparam -name secp256k1 is in many a recipe; OpenSSL takes it and then shakes no hand. */
+static void test_curves(void **state)
+{
+    static const struct {
+        const char *curve;
+        bool is_taken;
+    } rows[] = {
+        { "P-256", true },
+        { "P-384", true },
+        { "P-521", true },
+        { "secp256k1", false },
+        { "brainpoolP256r1", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct files x = { 0 };
+        struct fault f = { 0 };
+        files_init(&x);
+        EVP_PKEY_free(x.key);
+        X509_free(x.cert);
+        x.key = EVP_EC_gen(rows[i].curve);
+        x.cert = pki_certificate(&x.ca, x.key, "leaf", "DNS:s3.test", 30);
+        files_write(&x, 0, "c");
+        files_write(&x, 1, "k");
+        struct io_tls_identity *id = io_tls_identity_read(x.path[0], x.path[1], &f);
+        if ((id != NULL) != rows[i].is_taken)
+            fail_msg("%s: %s", rows[i].curve, f.detail);
+        if (id == NULL && (f.kind != FAULT_CONFIG || strstr(f.detail, rows[i].curve) == NULL))
+            fail_msg("%s: %s", rows[i].curve, f.detail);
+        io_tls_identity_free(id);
+        files_done(&x);
+    }
+}
+
 static struct io_tls *new_server(struct rig *r, struct io_tls_tickets *tickets)
 {
     struct fault f = { 0 };
@@ -194,7 +227,9 @@ static const struct alpn_row {
     { "also behind h2", "\x02h2\x08http/1.1", true, "http/1.1" },
     { "without the extension it goes too", "", true, "" },
     { "h2 alone is refused", "\x02h2", false, "" },
-    { "http/1.0 alone is refused", "\x08http/1.0", false, "" },
+    { "http/1.0 is chosen where there is nothing else", "\x08http/1.0", true, "http/1.0" },
+    { "and http/1.1 before it", "\x08http/1.0\x08http/1.1", true, "http/1.1" },
+    { "http/0.9 alone is refused", "\x08http/0.9", false, "" },
 };
 
 static void test_alpn(void **state)
@@ -403,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_file),
         cmocka_unit_test(test_about),
         cmocka_unit_test(test_weak_key),
+        cmocka_unit_test(test_curves),
         T(test_alpn),
         T(test_tickets_over_contexts),
         T(test_tickets_over_contexts_1_2),
