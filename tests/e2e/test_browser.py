@@ -1,6 +1,8 @@
 """Headless Chromium on a page of another origin: the catalog's way, aws-sdk v2, signed for the real host and then
 rewritten to /HOST/KEY; and what a script may read of answers and errors."""
 
+import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -8,6 +10,8 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 
 import helpers
 from helpers import signed_right
@@ -49,8 +53,21 @@ def catalog(world):
 
 
 @pytest.fixture(scope="module")
-def seen(world, proxy, catalog, bucket):
-    """Everything in one run of the browser: what the page's script saw."""
+def over_tls(world):
+    """penstock with a TLS listener on its port 443; and the one certificate that the browser shall trust."""
+    certificate = world.ca.issue("browsed", ["penstock"])
+    with open(certificate, "rb") as f:
+        key = load_pem_x509_certificate(f.read()).public_key()
+    pin = base64.b64encode(hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
+    instance = world.start_penstock(port=7084, ADMIN="off", TLS_LISTEN=":443", TLS_CERT=certificate, TLS_KEY=certificate)
+    yield instance, [f"--ignore-certificate-errors-spki-list={pin}"]
+    assert instance.stop() == 0
+
+
+@pytest.fixture(scope="module", params=["plain", "tls"])
+def seen(request, world, proxy, catalog, bucket):
+    """Everything in one run of the browser: what the page's script saw. Once through each listener."""
+    instance, args = request.getfixturevalue("over_tls") if request.param == "tls" else (proxy, [])
     world.origin.reset_hooks()
     world.moto.requests.clear()
     world.origin.put("/cors/object", origin.random_bytes(1000, seed=2), '"etag"')
@@ -66,7 +83,7 @@ def seen(world, proxy, catalog, bucket):
             raise origin.Cut("fin")
         return False
     world.origin.respond = respond
-    argument = {"page": catalog, "proxy": "http://penstock", "region": "us-west-2", "bucket": bucket,
+    argument = {"page": catalog, "proxy": "https://penstock" if args else "http://penstock", "args": args, "region": "us-west-2", "bucket": bucket,
                 "origin": helpers.ORIGIN, "chromium": "/usr/bin/chromium"}
     env = {"PATH": os.environ["PATH"], "HOME": world.folder, "LC_ALL": "C.UTF-8"}
     done = subprocess.run(["node", os.path.join(NODE, "browser.js"), json.dumps(argument)], env=env, cwd=NODE,
@@ -74,7 +91,14 @@ def seen(world, proxy, catalog, bucket):
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     out = json.loads(done.stdout)
     out["requests"] = list(world.moto.requests)
+    out["spoken"] = {line.get("tls") for line in instance.access() if line.get("host")}
+    out["is_tls"] = bool(args)
     return out
+
+
+def test_each_listener_was_the_one_asked(seen):
+    """Chromium takes the best that is offered."""
+    assert seen["spoken"] == ({"TLSv1.3"} if seen["is_tls"] else {None})
 
 
 def test_sdk_v2_in_the_page(seen):

@@ -5,7 +5,8 @@ const { chromium } = require('playwright-core');
 async function main() {
   const arg = JSON.parse(process.argv[2]);
   const browser = await chromium.launch({
-    executablePath: arg.chromium, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+    executablePath: arg.chromium,
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', ...(arg.args || [])],
   });
   try {
     const page = await browser.newPage();
