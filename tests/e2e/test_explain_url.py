@@ -1,11 +1,12 @@
 """penstock explain-url: what it says of a URL is what the running proxy then does with it."""
 
+import random
 import re
 
 import pytest
 
 import cli
-from helpers import ORIGIN, fetch
+from helpers import ORIGIN, Conn, fetch
 from lab import world as w
 from lab.capture import Capture
 
@@ -58,6 +59,52 @@ def test_what_it_says_is_what_happens(world, proxy, strict, target, method):
             masked = re.sub(r"(Signature|Credential|%74oken)=[^&]*", r"\1=***", sent.target)
             assert (told["upstream"]["target"], told["upstream"]["host_field"]) == (masked, sent.headers.get("host"))
             assert told["upstream"]["tls_name"].lower() == sent.headers.get("host").lower()
+
+
+PIECES = ["/", "//", "/.", "/..", "%2F", "%00", "%", "?", "&", "#", "@", ":", ":443", ";", "*", "+", "[", "]", "\\", "|", "{", "<", "\"", "'", "ä",
+          "\u202e", "\udcff", ".", "..", "-", "_", "s3", "s3-", "amazonaws.com", ".amazonaws.com", "eu-west-1", "dualstack.", "s3-fips", "b", "B_1",
+          "bucket", "robots.txt", "/zip", "/browse", "zip/", "http://x", "http:", "plain.example", ".minio.internal", "127.0.0.1", "[::1]", "xn--ls8h",
+          "A" * 64, "a" * 300, ".cn", ORIGIN, f"bucket.{ORIGIN}", ORIGIN.upper(), f"{ORIGIN}.", "b.s3.dualstack.eu-west-1.amazonaws.com",
+          "s3.amazonaws.com", "b.s3-accelerate.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn", "s3express-use1-az1"]
+
+
+def nasty_targets(dice, n):
+    for _ in range(n):
+        host = dice.choice(["", "", f"/{ORIGIN}/", f"/bucket.{ORIGIN}/", "/plain.example/"])
+        yield host + "/" + "".join(dice.choice(PIECES) for _ in range(dice.choice([1, 1, 2, 3, 3, 4, 8])))
+
+
+def status_of(instance, method, target):
+    with Conn(instance) as conn:
+        conn.send(b"%s %s HTTP/1.1\r\nHost: p\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                  % (method.encode(), target.encode("utf-8", "surrogateescape")))
+        return conn.response(method).status
+
+
+@pytest.mark.limit(120)
+def test_of_many_nasty_ones_too(world, proxy, strict):
+    """Pieces thrown together: what is refused, answered or passed on by the one is by the other."""
+    world.origin.reset_hooks()
+    dice, verdicts = random.Random(6), {}
+    for target in nasty_targets(dice, 200):
+        for instance in (proxy, strict):
+            method = dice.choice(["GET", "GET", "HEAD", "PUT", "OPTIONS", "TRACE"])
+            world.origin.requests.clear()
+            told = explain(instance, "--json", "--no-lookup", "--method", method, target).json()
+            status = status_of(instance, method, target)
+            reached = [(r.target.encode("latin-1"), r.headers.get("host")) for r in world.origin.requests]
+            where = (instance.port, method, target, told["verdict"], status)
+            verdicts[told["verdict"]] = verdicts.get(told["verdict"], 0) + 1
+            if told["verdict"] == "refused":
+                assert status == told["refusal"]["status"] and not reached, where
+            elif told["verdict"] == "answered here":
+                assert status == 200 and not reached, where
+            elif reached:
+                to = told["upstream"]
+                assert reached == [(to["target"].encode("utf-8", "surrogateescape"), to["host_field"])], where
+            else:  # no server of the lab, or one whose requests are not seen here
+                assert status in (502, 504) or told["upstream"]["host"] not in (ORIGIN, f"bucket.{ORIGIN}"), where
+    assert min(verdicts.values()) > 10 and len(verdicts) == 3, verdicts
 
 
 def test_the_rules_are_named(strict):
