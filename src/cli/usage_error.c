@@ -32,7 +32,7 @@ void cli_tell(const char *command, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    buf_init(&text, 5 * LINE_BYTES);
+    buf_init(&text, 5UL * LINE_BYTES);
     buf_printf(&text, "penstock%s%s: ", command[0] != 0 ? " " : "", command);
     if (n > 0)
         escape_plain(&text, str_from_c(line), LINE_BYTES);

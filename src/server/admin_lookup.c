@@ -80,7 +80,7 @@ static bool take_turn(struct admin_lookup_pace *pace, uint64_t now_ms)
 {
     if (pace->paid_until_ms < now_ms)
         pace->paid_until_ms = now_ms;
-    if (pace->paid_until_ms - now_ms >= ADMIN_LOOKUP_BURST * ADMIN_LOOKUP_EVERY_MS)
+    if (pace->paid_until_ms - now_ms >= (uint64_t)ADMIN_LOOKUP_BURST * ADMIN_LOOKUP_EVERY_MS)
         return false;
     pace->paid_until_ms += ADMIN_LOOKUP_EVERY_MS;
     return true;
