@@ -36,6 +36,7 @@ function span(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
 }
 
+const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 const clock = (t) => new Date(t).toISOString().slice(11, 19);
 const ago = (time) => time ? `${span((now - Date.parse(time)) / 1000).replace(/ (min|h|d) .*/, ' $1')} ago` : 'never';
 const STATES = {
@@ -260,7 +261,7 @@ function drawVerdict(d) {
   const [kind, word] = stateOf(d.state), node = $('verdict');
   attr(node, 'class', kind);
   attr(node.querySelector('use'), 'href', `#i-${kind}`);
-  fill(node, { word, sentence: d.sentence });
+  fill(node, { word, sentence: capital(d.sentence) });
   const found = problems(d), same = (f) => f.sentence && d.sentence.toLowerCase().includes(f.sentence.toLowerCase());
   const finding = found.find(same) || found[0];
   if (d.state === 'well') advise(slot(node, 'advice'), '');
