@@ -1,4 +1,4 @@
-"""python3 -m lab.status_shots [--minutes N] [NAME...]: docs/status/NAME.png, the status page in Chromium; each is a run
+"""build/venv/bin/python -m lab.status_shots [--minutes N] [NAME...]: docs/status/NAME.png, the status page in Chromium; each is a run
 in the lab's VPC, with requests of all that time behind it. The program is build/penstock, or PENSTOCK_BIN."""
 
 import argparse
@@ -19,6 +19,7 @@ from lab.penstock import ROOT, Penstock
 from lab.registry import Page
 
 FOLDER = os.path.join(ROOT, "docs", "status")
+COLOURS = 64
 DESK, PHONE = {"width": 1060, "height": 1500}, {"width": 390, "height": 1180}
 
 
@@ -101,7 +102,7 @@ def take(vpc, browser, names, minutes):
             browser.media(media={"colorScheme": scheme})
             time.sleep(2)
             path = os.path.join(FOLDER, f"{name}.png")
-            browser.shot(path=path)
+            browser.shot(path=path, full=size is DESK)
             shrink(path)
             print(f"{path}: {os.path.getsize(path)} bytes")
     finally:
@@ -110,7 +111,7 @@ def take(vpc, browser, names, minutes):
 
 
 def shrink(path):
-    """The same picture in its 256 most frequent colours; the others are edges of letters, and take the nearest one."""
+    """The same picture in its most frequent colours; the others are edges of letters, and take the nearest one."""
     with open(path, "rb") as f:
         data = f.read()
     chunks, at = {}, 8
@@ -122,7 +123,7 @@ def shrink(path):
     assert depth == 8 and colour in (2, 6)
     pixels = unfilter(zlib.decompress(chunks[b"IDAT"]), width, height, 3 if colour == 2 else 4)
     counts = collections.Counter(p for row in pixels for p in row)
-    palette = [p for p, _ in counts.most_common(256)]
+    palette = [p for p, _ in counts.most_common(COLOURS)]
     number = {p: i for i, p in enumerate(palette)}
     for p in counts:
         if p not in number:

@@ -50,8 +50,8 @@ void dns_engine_on_decision(struct dns_engine *e,
 
 /*
  * Somebody looks at the servers' health: for DNS_LOOK_FOR_MS from now on every server of the
- * routing table is asked once a second, within its budget, whether a client asks or not. One engine
- * of the process, on its loop's thread.
+ * routing table is asked twice a second, within its budget, whether a client asks or not. One
+ * engine of the process, on its loop's thread.
  */
 enum { DNS_LOOK_FOR_MS = 5000 };
 void dns_engine_look(struct dns_engine *e);

@@ -6,7 +6,7 @@
  * cannot be connected to is not an answer. Whichever engine finds a probe due claims it.
  *
  * While a person looks at the servers' health (dns_engine_look), every server of the routing table
- * is asked once a second, the well ones too.
+ * is asked twice a second, the well ones too.
  */
 #include "dns/shared.h"
 

@@ -27,7 +27,7 @@ enum {
     DNS_MAX_BUDGET_PER_S = 1000000,
     DNS_MAX_AVOIDED_ZONES = 8,
     DNS_PROBED_WHILE_USED_MS = 600 * 1000,
-    DNS_LOOK_MS = 1000, /* between two questions while somebody looks */
+    DNS_LOOK_MS = 500, /* between two questions while somebody looks */
 };
 
 struct dns_server {

@@ -31,6 +31,7 @@ struct status *status_new(struct fault *f)
         s->host[0] = 0;
     history_init(&s->history, now_ms());
     failures_init(&s->failures);
+    upstream_board_init(&s->board);
     return s;
 }
 
@@ -39,6 +40,7 @@ void status_free(struct status *s)
     if (s == NULL)
         return;
     failures_done(&s->failures);
+    upstream_board_done(&s->board);
     free(s);
 }
 
@@ -153,6 +155,11 @@ void status_failed(struct status *s, const struct proxy_failure *f)
     failures_add(&s->failures, f, now_ms());
 }
 
+struct upstream_board *status_board(struct status *s)
+{
+    return &s->board;
+}
+
 void status_set_draining(struct status *s)
 {
     atomic_store(&s->is_draining, true);
@@ -212,6 +219,7 @@ struct status_look *status_look_new(struct status *s)
         return NULL;
     }
     failures_read(&s->failures, l->now_ms, &l->failures);
+    l->n_upstreams = upstream_board_read(&s->board, l->now_ms, l->upstreams);
     l->has_self_check = self_check_read(s->sources.self_check, &l->self_check);
     judge_ready(s, l);
     return l;

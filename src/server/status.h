@@ -11,6 +11,7 @@
 #include "server/failures.h"
 #include "server/ready.h"
 #include "server/self_check.h"
+#include "upstream/board.h"
 
 #include <stdatomic.h>
 
@@ -39,6 +40,9 @@ void status_stop(struct status *s);
 void status_failed(struct status *s, const struct proxy_failure *f);
 void status_set_draining(struct status *s);
 bool status_is_draining(const struct status *s);
+
+/* Where all workers' upstreams write their connections. */
+struct upstream_board *status_board(struct status *s);
 
 /* On worker 0. problem NULL: the settings were read anew. */
 void status_reloaded(struct status *s, const struct conf *conf, const char *problem);

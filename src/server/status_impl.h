@@ -26,6 +26,7 @@ struct status {
     struct status_mark dns_answered, dns_failed, s3_answered, registry_answered;
     struct history history;
     struct failures failures;
+    struct upstream_board board;
 };
 
 /* One look: the counters as they are now, already in the history. */
@@ -37,6 +38,8 @@ struct status_look {
     struct failures_view failures;
     struct self_check_state self_check;
     bool has_self_check;
+    unsigned n_upstreams;
+    struct upstream_board_entry upstreams[UPSTREAM_BOARD_N];
 };
 
 /* NULL without memory. */

@@ -189,11 +189,30 @@ static void on_server(void *arg, struct json *j, const struct addr *server)
     json_close(j, '{');
 }
 
+static void write_address(struct writer *w, const struct upstream_board_entry *e)
+{
+    struct json *j = &w->json;
+    char text[ADDR_TEXT_BYTES];
+    json_open(j, NULL, '{');
+    json_put_text(j, "scheme", e->scheme == CONF_HTTPS ? "https" : "http");
+    json_put_str(j, "host", str_of(e->host, e->n_host));
+    json_put_u64(j, "port", e->port);
+    json_put_text(j, "address", addr_ip_text(&e->addr, text));
+    json_put_u64(j, "idle", e->idle);
+    json_put_u64(j, "busy", e->busy);
+    json_put_u64(j, "connects", e->connects);
+    json_put_u64(j, "failed", e->failed);
+    json_put_time(j, "last_failure", unix_of(w, e->failed_ms));
+    json_close(j, '{');
+}
+
 static void write_upstream(struct writer *w)
 {
     struct json *j = &w->json;
     uint64_t open = w->metrics[METRIC_UPSTREAM_OPEN];
     json_open(j, "upstreams", '[');
+    for (unsigned i = 0; i < w->l->n_upstreams; i++)
+        write_address(w, &w->l->upstreams[i]);
     json_close(j, '[');
     json_open(j, "upstream", '{');
     json_put_u64(j, "open", open > INT64_MAX ? 0 : open);

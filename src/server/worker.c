@@ -222,6 +222,7 @@ bool worker_init(struct worker *w, const struct server_shared *shared, unsigned 
         w->upstream = upstream_new(&w->loop, w->dns, kit->tls, conf, f);
         if (w->upstream == NULL)
             return false;
+        upstream_on_board(w->upstream, status_board(shared->status));
     }
     w->has_proxy = proxy_init(&w->proxy, &w->loop, conf, w->upstream, shared->limits, f);
     if (!w->has_proxy)

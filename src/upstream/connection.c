@@ -39,6 +39,8 @@ struct connection *connection_new(struct pool *p, struct io_stream *s, const str
     s->on_ready = on_ready;
     c->wants = IO_READ;
     io_stream_want(s, IO_READ);
+    struct upstream_board_key key = pool_board_key(p, &c->addr);
+    c->row = upstream_board_opened(p->up->board, &key, io_now_us() / 1000);
     p->n_refs++;
     metric_add(METRIC_UPSTREAM_OPEN, 1);
     if (c->is_resumed)
@@ -61,7 +63,10 @@ void connection_close(struct connection *c)
     if (c->pool_node.next != &c->pool_node) {
         u->counts.n_idle--;
         c->pool->n_idle--;
+        upstream_board_busy(c->row);
     }
+    upstream_board_closed(c->row, io_now_us() / 1000);
+    c->row = NULL;
     c->x = NULL;
     c->lease_id++;
     list_remove(&c->pool_node);

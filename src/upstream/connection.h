@@ -12,13 +12,15 @@
 
 struct exchange;
 struct pool;
+struct upstream_board_row;
 
 struct connection {
     struct pool *pool;
     struct io_stream *stream;
     struct addr addr;
-    struct exchange *x;    /* who leases it; NULL while idle */
-    struct io_block in;    /* bytes of the response; none while idle */
+    struct upstream_board_row *row; /* may be NULL */
+    struct exchange *x;             /* who leases it; NULL while idle */
+    struct io_block in;             /* bytes of the response; none while idle */
     struct io_timer timer; /* the lessee's deadline. It stays armed between leases, because moving
                               a deadline to later costs nothing, and then fires for nobody */
     struct list pool_node; /* in pool->idle */

@@ -150,8 +150,11 @@ static const char *name_hint(const struct dial *d, enum fault_kind kind)
 static void dial_note(struct dial *d, const struct addr *a, const struct fault *f)
 {
     char text[ADDR_TEXT_BYTES];
-    if (f->kind != FAULT_SYSTEM && f->kind != FAULT_NO_MEMORY)
+    if (f->kind != FAULT_SYSTEM && f->kind != FAULT_NO_MEMORY) {
+        struct upstream_board_key key = pool_board_key(d->pool, a);
+        upstream_board_failed(d->pool->up->board, &key, io_now_us() / 1000);
         pool_addr_failed(d->pool, a);
+    }
     if (fault_is_set(&d->best) && fault_rank(f->kind) <= fault_rank(d->best.kind))
         return;
     fault_clear(&d->best);

@@ -26,6 +26,7 @@ static void idle_remove(struct connection *c)
     list_remove(&c->idle_node);
     c->pool->n_idle--;
     c->pool->up->counts.n_idle--;
+    upstream_board_busy(c->row);
 }
 
 /* An idle connection must not lead to where the registry was: its name is asked for when its time
@@ -46,6 +47,7 @@ static void idle_add(struct connection *c)
     list_push_back(&u->idle, &c->idle_node);
     p->n_idle++;
     u->counts.n_idle++;
+    upstream_board_idle(c->row);
     c->idle_since_ms = io_now_ms(u->loop);
     sweep_arm(u, c->idle_since_ms + u->conf->upstream_idle_ms);
     arm_refresh(p);
@@ -357,6 +359,11 @@ struct upstream *upstream_new(struct io_loop *loop, struct dns_engine *dns, stru
         return NULL;
     }
     return u;
+}
+
+void upstream_on_board(struct upstream *u, struct upstream_board *board)
+{
+    u->board = board;
 }
 
 void upstream_set(struct upstream *u, struct io_tls *tls, const struct conf *conf)

@@ -7,6 +7,7 @@
  */
 #include "base/hash.h"
 #include "upstream/addr_book.h"
+#include "upstream/board.h"
 #include "upstream/connection.h"
 #include "upstream/upstream.h"
 
@@ -45,6 +46,7 @@ struct upstream {
     struct dns_engine *dns;
     struct io_tls *tls;
     const struct conf *conf;
+    struct upstream_board *board; /* may be NULL */
     struct hash_key key;
     struct list idle; /* all idle connections, the longest idle first */
     struct io_timer sweep;
@@ -58,6 +60,13 @@ struct upstream {
 static inline struct str pool_name(const struct pool *p)
 {
     return str_of(p->name, p->n_name);
+}
+
+static inline struct upstream_board_key pool_board_key(const struct pool *p, const struct addr *a)
+{
+    return (struct upstream_board_key){
+        .scheme = p->scheme, .host = pool_name(p), .port = p->port, .addr = a
+    };
 }
 
 /* Found or made; NULL without memory or when the host is longer than any name. */

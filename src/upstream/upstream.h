@@ -10,11 +10,14 @@
 #include "io/tls.h"
 
 struct upstream;
+struct upstream_board;
 
 /* Everything given is borrowed and outlives it. tls: one client context for all https origins of
  * the worker. */
 struct upstream *upstream_new(struct io_loop *loop, struct dns_engine *dns, struct io_tls *tls,
                               const struct conf *conf, struct fault *f);
+/* Before the first exchange: its connections have rows there. */
+void upstream_on_board(struct upstream *u, struct upstream_board *board);
 /*
  * Others from here on. Idle connections of another tls are closed, busy ones end on theirs: it goes
  * when the last of them does.

@@ -1,6 +1,8 @@
 """The admin port's page for people, in Chromium: made-up states for what it draws, real ones for what it notices."""
 
 import json
+import os
+import signal
 import time
 import urllib.parse
 
@@ -8,14 +10,21 @@ import pytest
 
 import cli
 import status_fixture as made_up
-from helpers import eventually
+from helpers import ORIGIN, eventually, fetch
 from lab import world as w
 from lab.browser import Browser
+from lab.dns import Bind, Scripted
 
 PAGE = ("/", "/page.css", "/page.js", "/icon.svg")
 READY = "() => !document.getElementById('all').hidden"
 PHONE, DESK = {"width": 320, "height": 640}, {"width": 1120, "height": 900}
 MOST_BYTES = 48 * 1024
+DOOMED = "10.0.8.53"
+
+
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +159,8 @@ def test_charts_have_words(browser, still):
         s.querySelector('.bad').getAttribute('d')])""")
     title, said, failures = charts[0]
     assert title == "Latency and failures of 10.0.0.2:53 over the last hour"
-    assert "720 of 4,320 questions failed" in said and failures.count("M") == 60
-    assert charts[1][2] == "" and "None of 4,320 questions failed" in charts[1][1]
+    assert "720 of 4,320 failed" in said and failures.count("M") == 60
+    assert charts[1][2] == "" and "None of 4,320 failed" in charts[1][1]
     browser.eval(js="() => document.querySelector('#servers figure').focus()")
     browser.press(keys=["ArrowLeft", "ArrowLeft", "Home", "End"])
     assert browser.text("#servers figcaption") == "12:00:00: –, 12 questions, 12 failed"
@@ -170,7 +179,7 @@ def test_young_process_is_drawn_wide(browser, still):
         s["history"]["latency_ms"] = [None] * 342 + [1.5] * 18
         s["history"]["queries"] = [0] * 342 + [2] * 18
     show(browser, still, state)
-    assert browser.text("#servers figcaption").endswith("None of 36 questions failed.")
+    assert browser.text("#servers figcaption").endswith("None of 36 failed.")
     title, said, path = browser.eval(js="""() => { const s = document.querySelector('#servers svg[role=img]');
         return [s.querySelector('title').textContent, s.querySelector('desc').textContent,
                 s.querySelector('.main').getAttribute('d')]; }""")
@@ -320,17 +329,16 @@ def test_process_dies_and_comes_back(world, browser, table):
     again = world.start_penstock(**settings)
     browser.wait(js="(started) => drawn.started !== started && document.getElementById('stale').hidden", arg=started)
     assert "No answer" not in browser.eval(js="() => document.title")
-    again.process.send_signal(19)  # SIGSTOP: it has the connection, and says nothing
+    again.process.send_signal(signal.SIGSTOP)  # SIGSTOP: it has the connection, and says nothing
     watch(browser, "() => !document.getElementById('stale').hidden")
     seen_after(browser, time.time(), "penstock hangs", table, 5.0)
-    again.process.send_signal(18)
+    again.process.send_signal(signal.SIGCONT)
     browser.wait(js="() => document.getElementById('stale').hidden")
     assert again.stop() == 0
 
 
 def test_real_requests_are_shown(world, browser, start):
     """What penstock itself says of a request that went well, of one that failed, and of who answered."""
-    from helpers import ORIGIN, S3RVER, fetch
     world.origin.put("/status/object", b"x" * 1000)
     instance = start(servers=(w.CORP,))
     assert fetch(instance, "GET", f"/{ORIGIN}/status/object").status == 200
@@ -344,3 +352,182 @@ def test_real_requests_are_shown(world, browser, start):
     assert ORIGIN in browser.text("#endpoints")
     assert browser.text("#error-rows").count("\n") >= 0 and "connect" in browser.text("#error-rows")
     is_clean(browser, instance)
+
+
+@pytest.fixture
+def name_server(world):
+    """A real one of its own address, and what starts it again after it was killed."""
+    host = world.net.hosts.get("doomed") or world.net.host("doomed", f"{DOOMED}/16")
+    servers = []
+
+    def start_it():
+        servers.append(Bind(host, world.folder, DOOMED, w.zones()))
+        return servers[-1]
+    yield start_it
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+
+
+def on_page(states, verdict):
+    """The server's state in the list, and the verdict's kind; one that is not well stands under what needs attention."""
+    return """() => { const all = document.getElementById('attention'), is = '%s:53';
+        const state = document.querySelector(`#servers > [data-address="${is}"]`)?.dataset.state;
+        return %s.includes(state) && %s.includes(document.getElementById('verdict').className) &&
+            (state === 'well') === (all.hidden || !all.textContent.includes(is)); }""" % (DOOMED, states, verdict)
+
+
+WELL = on_page(["well"], ["ok"])
+SUSPECT = on_page(["suspect"], ["warn"])
+UNWELL = on_page(["silent", "suspect"], ["ok", "warn"])
+
+
+@pytest.mark.parametrize("how", ["is killed", "hangs", "is cut off by a firewall"])
+def test_dns_server_dies(world, browser, start, name_server, table, how):
+    """No client asks for anything: the page alone notices. Each time at another moment of its second."""
+    server = name_server()
+    instance = start(servers=(DOOMED,), DNS_AWS="off")
+    show(browser, instance)
+    for turn in range(3 if how == "is killed" else 2):
+        browser.wait(js=WELL)
+        watch(browser, SUSPECT if how == "is killed" else UNWELL)
+        time.sleep(0.33 * turn)
+        began = time.time()
+        if how == "is killed":
+            server.process.kill()
+            server.process.wait()
+        elif how == "hangs":
+            server.process.send_signal(signal.SIGSTOP)
+        else:
+            server.host.nft("add rule inet lab in udp dport 53 drop; add rule inet lab in tcp dport 53 drop")
+        seen_after(browser, began, f"its DNS server {how}", table, 2.0)
+        watch(browser, SUSPECT)
+        seen_after(browser, began, "and the verdict says so", table, 3.0)
+        watch(browser, WELL)
+        again = time.time()
+        if how == "is killed":
+            server = name_server()
+        elif how == "hangs":
+            server.process.send_signal(signal.SIGCONT)
+        else:
+            server.host.nft("flush chain inet lab in")
+        seen_after(browser, again, "it is there again", table, 2.0)
+    is_clean(browser, instance)
+
+
+def right(query, transport):
+    """All names lead where they should."""
+    is_registry = query.question[0].name.to_text() == "registry.stk."
+    return Scripted.addresses(w.REGISTRY if is_registry else w.ORIGIN)(query, transport)
+
+
+def is_accessible(browser, instance):
+    for scheme, size in (("light", DESK), ("dark", PHONE)):
+        browser.media(media={"colorScheme": scheme})
+        browser.size(size=size)
+        found = browser.axe()
+        assert found["violations"] == [] and found["passes"] > 25
+        assert browser.eval(js="() => document.documentElement.scrollWidth - innerWidth") <= 0
+    is_clean(browser, instance)
+
+
+def test_a_real_network_in_which_all_is_well(world, browser, start):
+    world.scripted.behave = right
+    world.origin.put("/status/object", b"x" * 1000)
+    instance = start(servers=(w.CORP2,), SELF_CHECK="on", DNS_AWS="off", wrap=("env", "AWS_REGION=eu-west-1"))
+    for _ in range(3):
+        assert fetch(instance, "GET", f"/{ORIGIN}/status/object").status == 200
+    show(browser, instance)
+    browser.wait(js="() => document.getElementById('check-sum').textContent.includes('found nothing wrong')")
+    browser.wait(js="() => document.getElementById('verdict').className === 'ok'")
+    assert "All is well." in browser.text("#verdict")
+    assert not browser.eval(js="() => document.getElementById('attention').checkVisibility()")
+    host, address, busy, idle, connects, failed, last = browser.text("#upstream-rows").split()
+    assert (host, address, busy, failed, last) == (ORIGIN, w.ORIGIN, "0", "0", "none")
+    assert idle == connects and 1 <= int(idle) <= 3, "each worker has connections of its own"
+    assert "3 requests in the last 10 minutes, 0 errors" in browser.text("#request-charts")
+    assert "resolv-" in browser.text("#servers") and "asked first" in browser.text("#zones").lower()
+    is_accessible(browser, instance)
+
+
+def test_a_real_network_that_is_broken(world, browser, start):
+    """The first server denies AWS names; a request meets a closed port; a reload is refused."""
+    path = os.path.join(world.folder, "status-page.yaml")
+    write(path, "PENSTOCK_IDLE_TIMEOUT_MS: 20000\n")
+    instance = start(servers=(w.CORP,), SELF_CHECK="on", INTERNAL_REGISTRY_URL=f"http://{w.REGISTRY}",
+                     args=("serve", "--config", path),
+                     wrap=("env", "AWS_REGION=eu-west-1"))
+    assert fetch(instance, "GET", "/s3.eu-west-3.amazonaws.com/bucket/refused").status == 502
+    write(path, "PENSTOCK_IDLE_TIMEOUT_MS: soon\n")
+    instance.process.send_signal(signal.SIGHUP)
+    show(browser, instance)
+    browser.wait(js="() => document.querySelectorAll('#finding-list article').length > 0")
+    browser.wait(js="() => document.getElementById('attention').textContent.includes('reload')")
+    assert "ERROR" in browser.text("#verdict").upper()
+    assert "AmazonProvidedDNS" in browser.text("#verdict") and "penstock explain PS1001" in browser.text("#verdict")
+    assert "NXDOMAIN" in browser.text("#finding-list .evidence")
+    attention = browser.text("#attention")
+    assert "PS1001" in attention and "PENSTOCK_IDLE_TIMEOUT_MS" in attention and "1 request in the last minute" in attention
+    assert "connect" in browser.text("#error-rows") and "refused" in browser.text("#process")
+    row = browser.text("#upstream-rows").split()
+    assert row[:2] == ["s3.eu-west-3.amazonaws.com", w.CLOSED] and int(row[5]) >= 1 and row[-1] == "ago"
+    browser.eval(js="() => { for (const d of document.querySelectorAll('details')) d.open = true; }")
+    is_accessible(browser, instance)
+
+
+def test_real_strangers_write_text(world, browser, start):
+    """Markup in a request's target, host, method and headers, and in what a name server says; and no secret is shown."""
+    world.scripted.behave = lambda query, transport: Scripted.refused_bare(query, transport)
+    evil = "<img/src=x/onerror=alert(1)>"
+    instance = start(servers=(w.CORP2,), DNS_AWS="off")
+    requests = [("GET", f"/s3.eu-west-2.amazonaws.com/bucket/{evil}", ()),
+                ("GET", "/s3.eu-west-2.amazonaws.com/b/k?X-Amz-Signature=5ec2e7&x=</script><script>alert(1)</script>", ()),
+                ("GET", f"/{evil}.s3.eu-west-2.amazonaws.com/key", ()), ("<b>GET</b>", "/s3.eu-west-2.amazonaws.com/b/k", ()),
+                ("GET", "/s3.eu-west-2.amazonaws.com/b/k", (("Host", evil), ("User-Agent", evil), ("X-Request-Id", evil)))]
+    for method, target, headers in requests:
+        assert fetch(instance, method, target, headers).status >= 400
+    show(browser, instance)
+    browser.wait(js="() => document.querySelectorAll('#failure-list details').length >= 3")
+    browser.eval(js="""() => { for (const d of document.querySelectorAll('details')) d.open = true;
+        for (const b of document.querySelectorAll('.more:not([hidden])')) b.click(); }""")
+    text = browser.eval(js="() => document.body.textContent")
+    assert f"/bucket/{evil}" in text and "<script>alert(1)</script>" in text
+    assert "5ec2e7" not in text and "X-Amz-Signature" in text
+    assert browser.eval(js="""() => document.querySelectorAll('main img, main script, main b b, [onerror]').length""") == 0
+    is_clean(browser, instance)
+
+
+def test_upgrade_and_unknown_answers_are_told(browser, still):
+    show(browser, still, made_up.healthy())
+    browser.fixture(path="**/status.json", body=json.dumps({**made_up.healthy(), "version": "9.9.9"}))
+    browser.wait(js="() => document.getElementById('stale').textContent.includes('9.9.9')")
+    assert "load it again" in browser.text("#stale")
+    show(browser, still, made_up.healthy())
+    browser.fixture(path="**/status.json", body="{}")
+    browser.wait(js="() => document.getElementById('stale').textContent.includes('load it again')")
+    browser.seen(forget=True)
+
+
+def test_preferences(browser, still):
+    show(browser, still, made_up.healthy())
+    animation = "() => getComputedStyle(document.querySelector('.dot')).animationName"
+    browser.wait(js="() => document.body.className === 'is-live'")
+    browser.media(media={"reducedMotion": "no-preference"})
+    assert browser.eval(js=animation) == "beat"
+    browser.media(media={"reducedMotion": "reduce", "forcedColors": "active"})
+    assert browser.eval(js=animation) == "none"
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    assert browser.eval(js="() => matchMedia('(forced-colors: active)').matches")
+    browser.media(media={"reducedMotion": None, "forcedColors": None, "colorScheme": "dark"})
+    dark = browser.eval(js=ground)
+    browser.media(media={"colorScheme": "light"})
+    assert browser.eval(js=ground) != dark
+
+
+def test_pointer_reads_out_a_step(browser, still):
+    show(browser, still, made_up.broken())
+    browser.eval(js="""() => { const s = document.querySelector('#servers svg[role=img]'), b = s.getBoundingClientRect();
+        s.dispatchEvent(new PointerEvent('pointermove', { clientX: b.right - 1, clientY: b.top + 5 })); }""")
+    assert browser.text("#servers figcaption") == "12:00:00: –, 12 questions, 12 failed"
+    browser.eval(js="() => document.querySelector('#servers svg[role=img]').dispatchEvent(new PointerEvent('pointerleave'))")
+    assert browser.text("#servers figcaption").startswith("Latency: ")

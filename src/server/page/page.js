@@ -1,9 +1,9 @@
 'use strict';
-// Draws /status.json once a second. Names, paths and sentences in it come from strangers: they reach the page as
+// Draws /status.json twice a second. Names, paths and sentences in it come from strangers: they reach the page as
 // text only (textContent), never as markup. Nodes are kept by key and changed in place, so that what is opened,
 // focused or selected stays so, and an evening of it costs no memory.
 
-const EVERY_MS = 1000, HIDDEN_MS = 30000, LATE_MS = 3000, GIVE_UP_MS = 4000, MOST_MS = 4000;
+const EVERY_MS = 500, HIDDEN_MS = 30000, LATE_MS = 3000, GIVE_UP_MS = 4000, MOST_MS = 4000;
 const $ = (id) => document.getElementById(id);
 const hour = { step_ms: 10000, n: 360, end: null, word: 'hour' };
 let now = 0; // the process's clock, ms
@@ -36,7 +36,7 @@ function span(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
 }
 
-const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
+const whole = (s) => s.charAt(0).toUpperCase() + s.slice(1) + (/[.!?:]$/.test(s) ? '' : '.');
 const clock = (t) => new Date(t).toISOString().slice(11, 19);
 const ago = (time) => time ? `${span((now - Date.parse(time)) / 1000).replace(/ (min|h|d) .*/, ' $1')} ago` : 'never';
 const STATES = {
@@ -261,7 +261,7 @@ function drawVerdict(d) {
   const [kind, word] = stateOf(d.state), node = $('verdict');
   attr(node, 'class', kind);
   attr(node.querySelector('use'), 'href', `#i-${kind}`);
-  fill(node, { word, sentence: capital(d.sentence) });
+  fill(node, { word, sentence: whole(d.sentence) });
   const found = problems(d), same = (f) => f.sentence && d.sentence.toLowerCase().includes(f.sentence.toLowerCase());
   const finding = found.find(same) || found[0];
   if (d.state === 'well') advise(slot(node, 'advice'), '');
@@ -297,7 +297,7 @@ function needsAttention(d) {
   }
   for (const f of problems(d)) add(f.severity, `${f.code}: ${f.sentence}`, 'findings', 'Self-check');
   for (const s of d.dns.servers || []) {
-    if (s.failures_in_row > 0) add(healthOf(s), `DNS server ${s.address}: ${failures(s.failures_in_row)}.`, 'dns', 'DNS');
+    if (s.failures_in_row > 0) add(healthOf(s), `DNS server ${s.address}: ${failures(s.failures_in_row)}`, 'dns', 'DNS');
   }
   for (const f of d.faults || []) {
     const n = f.last_minute;
@@ -356,12 +356,11 @@ function drawServer(node, s) {
   attr(node, 'data-address', s.address);
   attr(node, 'data-state', healthOf(s));
   const health = healthOf(s);
-  const row = s.failures_in_row ? `${stateOf(health)[1]}: ${plural(s.failures_in_row, 'failure')} in a row` : '';
-  mark(slot(node, 'mark'), health, row);
+  mark(slot(node, 'mark'), health);
   fill(node, { address: s.address, what: s.what });
-  const of = `of ${plural(asked, 'question')} failed`;
+  const of = `of ${number(asked)} failed`;
   const said = !asked && s.rtt_ms === null ? `nothing was asked in the last ${hour.word}.`
-    : `now ${ms(s.rtt_ms)}, highest ${most ? ms(most) : '–'}. ${failed ? `${number(failed)} ${of} (red strip)` : `None ${of}`}.`;
+    : `${s.failures_in_row ? 'last' : 'now'} ${ms(s.rtt_ms)}, highest ${most ? ms(most) : '–'}. ${failed ? `${number(failed)} ${of} (red)` : `None ${of}`}.`;
   chart(slot(node, 'chart'), 'latency', {
     title: `Latency and failures of ${s.address} over the last ${hour.word}`, desc: said, caption: `Latency: ${said}`,
     main: latency, bad: failures,
@@ -369,6 +368,7 @@ function drawServer(node, s) {
   });
   facts(slot(node, 'facts'), [
     ['Questions', number(s.queries)], ['Timeouts', number(s.timeouts)],
+    s.failures_in_row > 0 && ['Failures in a row', number(s.failures_in_row)],
     s.budget_left !== undefined && ['Packets left this second', number(s.budget_left)], ['Last used', ago(s.last_used)],
   ]);
 }
@@ -398,9 +398,9 @@ function drawUpstreams(d) {
   show($('no-upstreams'), !rows.length);
   show($('upstream-table'), rows.length);
   list($('upstream-rows'), 'upstream', rows, (r) => `${r.scheme} ${r.host} ${r.port} ${r.address}`, (n, r) => {
-    const usual = r.scheme === 'https' && r.port === 443;
+    const port = r.port === (r.scheme === 'https' ? 443 : 80) ? '' : `:${r.port}`;
     fill(n, {
-      host: usual ? r.host : `${r.scheme}://${r.host}:${r.port}`, address: r.address,
+      host: `${r.scheme === 'https' ? '' : `${r.scheme}://`}${r.host}${port}`, address: r.address,
       busy: number(r.busy), idle: number(r.idle),
       connects: number(r.connects), failed: number(r.failed),
     });
@@ -489,7 +489,7 @@ function draw(d) {
   show($('loading'), false);
 }
 
-// --- Once a second; less often while nobody sees it or nobody answers ---
+// --- Twice a second; less often while nobody sees it or nobody answers ---
 
 let timer = 0, isPaused = false, isAsking = false;
 let failed = 0, reason = '', wrong = '', answered = null, drawn = null, version = null;
