@@ -25,7 +25,7 @@ async function start(executablePath) {
 const call = (c) => `(${c.js})(${JSON.stringify(c.arg === undefined ? null : c.arg)})`;
 
 const commands = {
-  goto: (page, c) => page.goto(c.url, { waitUntil: 'load' }).then((r) => ({ status: r.status(), headers: r.headers() })),
+  goto: (page, c) => page.goto(c.url, { waitUntil: 'load' }).then((r) => r && { status: r.status(), headers: r.headers() }),
   eval: (page, c) => page.evaluate(call(c)),
   // Not waitForFunction: it needs eval, which the page's policy forbids.
   wait: async (page, c) => {
