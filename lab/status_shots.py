@@ -19,8 +19,8 @@ from lab.penstock import ROOT, Penstock
 from lab.registry import Page
 
 FOLDER = os.path.join(ROOT, "docs", "status")
-COLOURS = 64
-DESK, PHONE = {"width": 1060, "height": 1500}, {"width": 390, "height": 1180}
+COLOURS = 256
+DESK, PHONE = {"width": 1060, "height": 2350}, {"width": 390, "height": 1180}
 
 
 NOBODY_KNOWS = "s3.ap-southeast-2.amazonaws.com"
@@ -102,7 +102,7 @@ def take(vpc, browser, names, minutes):
             browser.media(media={"colorScheme": scheme})
             time.sleep(2)
             path = os.path.join(FOLDER, f"{name}.png")
-            browser.shot(path=path, full=size is DESK)
+            browser.shot(path=path)
             shrink(path)
             print(f"{path}: {os.path.getsize(path)} bytes")
     finally:
