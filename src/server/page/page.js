@@ -352,7 +352,7 @@ const healthOf = (s) => !s ? 'unknown' : s.state === 'well' && s.failures_in_row
 
 function drawServer(node, s) {
   const h = s.history || {}, latency = slots(h.latency_ms), queries = slots(h.queries), failures = slots(h.failures);
-  const most = Math.max(0, ...latency), asked = sum(queries), failed = sum(failures);
+  const most = Math.max(s.rtt_ms ?? 0, ...latency), asked = sum(queries), failed = sum(failures);
   attr(node, 'data-address', s.address);
   attr(node, 'data-state', healthOf(s));
   const health = healthOf(s);
