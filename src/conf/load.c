@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CONF_ARENA_BYTES = 8 << 20, WHERE_BYTES = 512 };
@@ -284,9 +285,21 @@ struct conf *conf_load_text(char *const *env, const char *file, struct str yaml,
     return NULL;
 }
 
-static bool read_whole(const char *file, struct buf *into, struct load *l)
+/* A start waits for a pipe's end, as commands do. A running process does not. */
+static int open_file(const char *file, bool is_running)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | (is_running ? O_NONBLOCK : 0));
+    struct stat st;
+    if (fd < 0 || !is_running || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+        return fd;
+    close(fd);
+    errno = EINVAL;
+    return -1;
+}
+
+static bool read_whole(const char *file, bool is_running, struct buf *into, struct load *l)
+{
+    int fd = open_file(file, is_running);
     bool is_read = fd >= 0;
     while (is_read) {
         char *p = buf_reserve(into, 16384);
@@ -299,7 +312,7 @@ static bool read_whole(const char *file, struct buf *into, struct load *l)
         into->n += (size_t)n;
     }
     if (!is_read)
-        bad_at(l, file, strerror(errno));
+        bad_at(l, file, errno == EINVAL ? "not a regular file" : strerror(errno));
     if (fd >= 0)
         close(fd);
     return is_read;
@@ -316,7 +329,8 @@ static struct conf *check_files(struct conf *c, struct load *l)
     return NULL;
 }
 
-struct conf *conf_load(char *const *env, const char *file, enum conf_use use, struct buf *errors)
+static struct conf *load_file(char *const *env, const char *file, enum conf_use use,
+                              bool is_running, struct buf *errors)
 {
     struct load l = { .errors = errors, .file = file };
     struct conf *c = NULL;
@@ -324,8 +338,19 @@ struct conf *conf_load(char *const *env, const char *file, enum conf_use use, st
     if (file == NULL)
         return check_files(conf_load_text(env, NULL, STR(""), use, errors), &l);
     buf_init(&text, CONF_FILE_BYTES);
-    if (read_whole(file, &text, &l))
+    if (read_whole(file, is_running, &text, &l))
         c = check_files(conf_load_text(env, file, buf_str(&text), use, errors), &l);
     buf_done(&text);
     return c;
+}
+
+struct conf *conf_load(char *const *env, const char *file, enum conf_use use, struct buf *errors)
+{
+    return load_file(env, file, use, false, errors);
+}
+
+struct conf *conf_load_again(char *const *env, const char *file, enum conf_use use,
+                             struct buf *errors)
+{
+    return load_file(env, file, use, true, errors);
 }

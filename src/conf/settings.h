@@ -144,7 +144,13 @@ struct conf {
  * of a service named penstock.
  */
 struct conf *conf_load(char *const *env, const char *file, enum conf_use use, struct buf *errors);
-/* The same with the file's text at hand. */
+/*
+ * The same for a process that runs: the file has to be a regular one. A pipe was read up by the
+ * start, and what is empty now would turn every setting to its default; or it would be waited for.
+ */
+struct conf *conf_load_again(char *const *env, const char *file, enum conf_use use,
+                             struct buf *errors);
+/* conf_load with the file's text at hand. */
 struct conf *conf_load_text(char *const *env, const char *file, struct str yaml, enum conf_use use,
                             struct buf *errors);
 /*

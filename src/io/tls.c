@@ -12,9 +12,12 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
+    CA_FILE_BYTES = 16 << 20, /* the system's have a quarter of one MiB */
     MAX_HOST = 253,
     /* Four full records of TLS 1.3, so that one read(2) gets several. */
     READ_BUFFER_BYTES = 4 * (SSL3_RT_MAX_PLAIN_LENGTH + 22),
@@ -293,6 +296,31 @@ static struct io_tls *new_tls(const SSL_METHOD *method, bool is_client, struct f
     return t;
 }
 
+/* NULL when it may be read: a regular file, since a pipe could keep a reload waiting for ever. */
+static const char *ca_file_problem(const char *ca_file)
+{
+    struct stat st;
+    if (stat(ca_file, &st) != 0 || access(ca_file, R_OK) != 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "not a regular file";
+    return st.st_size > CA_FILE_BYTES ? "more than 16 MiB" : NULL;
+}
+
+/* What extensions say OpenSSL works out when a certificate is first used: here, once, and not under
+ * the first handshakes of all workers. */
+static X509_STORE *with_extensions_read(X509_STORE *store)
+{
+    STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(store);
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        X509 *one = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+        if (one != NULL)
+            X509_check_purpose(one, -1, 0);
+    }
+    ERR_clear_error();
+    return store;
+}
+
 X509_STORE *io_tls_authorities(const char *ca_file, struct fault *f)
 {
     X509_STORE *store = X509_STORE_new();
@@ -303,12 +331,12 @@ X509_STORE *io_tls_authorities(const char *ca_file, struct fault *f)
     /* A host without authorities of its own is no fault: ca_file may have all that is needed. */
     X509_STORE_set_default_paths(store);
     ERR_clear_error();
-    if (ca_file == NULL || X509_STORE_load_file(store, ca_file) == 1)
-        return store;
-    errno = 0;
-    const char *why =
-        access(ca_file, R_OK) != 0 ? strerror(errno) : "no certificate in PEM form in it";
-    fault_set(f, FAULT_CONFIG, "CA file", "%s: %s", ca_file, why);
+    const char *problem = ca_file != NULL ? ca_file_problem(ca_file) : NULL;
+    if (ca_file == NULL || (problem == NULL && X509_STORE_load_file(store, ca_file) == 1))
+        return with_extensions_read(store);
+    if (problem == NULL)
+        problem = "no certificate in PEM form in it";
+    fault_set(f, FAULT_CONFIG, "CA file", "%s: %s", ca_file, problem);
     ERR_clear_error();
     X509_STORE_free(store);
     return NULL;

@@ -48,8 +48,8 @@ struct plan_request {
 };
 
 struct plan {
-    struct list node;   /* of a reload's */
-    atomic_uint n_left; /* kits that were not taken yet */
+    atomic_uint n_left; /* at a reload: kits that were not taken yet; */
+    uv_async_t *done;   /* sent when there is none any more */
     const struct conf *conf;
     struct dns_reload *dns;           /* NULL at start */
     struct io_tls_identity *identity; /* NULL without conf->tls_listen */

@@ -21,10 +21,13 @@ struct reload {
     struct worker *workers;
     uv_async_t *done; /* outlives it until the loop has closed it */
     uv_thread_t thread;
-    bool is_running, is_wanted, is_over;
-    struct list plans;  /* that some worker may not have taken yet */
-    bool was_ok;        /* as the gauge has it, */
-    uint64_t ok_time_s; /* and this one */
+    bool is_running;     /* the thread, */
+    atomic_bool is_made; /* to its end */
+    bool is_taking;      /* plan is being taken: some worker may not have had its kit yet */
+    bool is_wanted, is_over;
+    const struct conf *before; /* while it is taken: the status still tells of it */
+    bool was_ok;               /* as the gauge has it, */
+    uint64_t ok_time_s;        /* and this one */
     /* the thread's while it runs */
     struct plan *plan;
     struct buf errors; /* lines */
@@ -58,7 +61,7 @@ static void work(void *arg)
 {
     struct reload *r = arg;
     const struct server_source *source = r->shared->options->source;
-    struct conf *conf = conf_load(source->env, source->file, source->use, &r->errors);
+    struct conf *conf = conf_load_again(source->env, source->file, source->use, &r->errors);
     if (conf != NULL) {
         conf_compare(conf, r->shared->conf, &r->changes);
         if (source->use == CONF_FOR_DNS && conf->dns_listen.n == 0)
@@ -67,6 +70,7 @@ static void work(void *arg)
             make_plan(r, conf);
     }
     conf_unref(conf);
+    atomic_store(&r->is_made, true);
     uv_async_send(r->done);
 }
 
@@ -146,78 +150,99 @@ static void tell(const struct conf_changes *changes)
     buf_done(&message);
 }
 
+/* Who is the last one tells worker 0, which may have freed the plan by then: only its done, which
+ * stays until all threads have ended, may be touched. */
+static void taken(struct plan *p)
+{
+    uv_async_t *done = p->done;
+    if (atomic_fetch_sub_explicit(&p->n_left, 1, memory_order_acq_rel) == 1)
+        uv_async_send(done);
+}
+
 static void take(void *arg)
 {
     struct worker_kit *k = arg;
-    struct plan *p = k->plan;
     worker_take(k->worker, k);
     worker_kit_done(k);
-    atomic_fetch_sub_explicit(&p->n_left, 1, memory_order_release);
+    taken(k->plan);
 }
 
-/* Those that all have taken. */
-static void sweep(struct reload *r)
-{
-    LIST_EACH (it, after, &r->plans) {
-        struct plan *p = LIST_ENTRY(it, struct plan, node);
-        if (atomic_load_explicit(&p->n_left, memory_order_acquire) > 0)
-            continue;
-        list_remove(&p->node);
-        plan_free(p);
-    }
-}
-
-static void apply(struct reload *r, struct plan *p)
+static void apply(struct reload *r)
 {
     struct server_shared *s = r->shared;
-    const struct conf *old = s->conf;
+    struct plan *p = r->plan;
     enum log_level level;
+    r->before = s->conf;
     s->conf = conf_ref(p->conf);
-    status_reloaded(s->status, s->conf, NULL);
-    conf_unref(old);
     dns_reload_apply(p->dns, r->workers[0].dns);
     p->dns = NULL;
     limits_set(s->limits, s->conf->max_connections, s->conf->max_connections_per_client);
     if (log_level_parse(s->conf->log_level, &level))
         log_set_level(level);
-    list_push_back(&r->plans, &p->node);
+    r->is_taking = true;
+    p->done = r->done;
     atomic_store(&p->n_left, p->n_kits);
     for (unsigned i = 0; i < p->n_kits; i++) {
         struct worker_kit *k = &p->kits[i];
         k->worker = &r->workers[i];
         k->plan = p;
-        if (i == 0)
+        if (i == 0) {
             take(k);
-        else if (!io_loop_post(&r->workers[i].loop, take, k))
+        } else if (!io_loop_post(&r->workers[i].loop, take, k)) {
             log_event(LOG_ERROR, "reload_failed", "out of memory: worker %u is as it was", i);
+            taken(p);
+        }
     }
     self_check_set(s->self_check, s->conf);
+}
+
+/* From here on no worker has anything of before, but for what is in flight. */
+static void finish(struct reload *r)
+{
+    struct server_shared *s = r->shared;
+    r->is_taking = false;
+    status_reloaded(s->status, s->conf, NULL);
+    conf_unref(r->before);
+    r->before = NULL;
     count(r, true);
     tell(&r->changes);
-    if (p->identity != NULL)
-        certificate_tell(p->identity);
+    if (r->plan->identity != NULL)
+        certificate_tell(r->plan->identity);
     else
         certificate_forget();
+    plan_free(r->plan);
+    r->plan = NULL;
 }
 
 static void start(struct reload *r);
 
+static void join(struct reload *r)
+{
+    uv_thread_join(&r->thread);
+    r->is_running = false;
+    if (r->is_over) {
+        plan_free(r->plan);
+        r->plan = NULL;
+    } else if (r->plan != NULL) {
+        apply(r);
+    } else {
+        fail(r);
+    }
+    buf_done(&r->errors);
+}
+
+/* Sent by the thread at its end, and by the worker that is the last to take its kit: what was sent
+ * by either may come when it has been seen already. */
 static void on_done(uv_async_t *handle)
 {
     struct reload *r = handle->data;
-    if (r == NULL || !r->is_running)
+    if (r == NULL)
         return;
-    uv_thread_join(&r->thread);
-    r->is_running = false;
-    if (r->is_over)
-        plan_free(r->plan);
-    else if (r->plan != NULL)
-        apply(r, r->plan);
-    else
-        fail(r);
-    r->plan = NULL;
-    buf_done(&r->errors);
-    if (r->is_wanted && !r->is_over)
+    if (r->is_running && atomic_load(&r->is_made))
+        join(r);
+    if (r->is_taking && atomic_load_explicit(&r->plan->n_left, memory_order_acquire) == 0)
+        finish(r);
+    if (r->is_wanted && !r->is_over && !r->is_running && !r->is_taking)
         start(r);
 }
 
@@ -234,10 +259,10 @@ static int start_thread(struct reload *r)
 
 static void start(struct reload *r)
 {
-    sweep(r);
     r->is_wanted = false;
     r->plan = NULL;
     buf_init(&r->errors, ERRORS_BYTES);
+    atomic_store(&r->is_made, false);
     int e = start_thread(r);
     r->is_running = e == 0;
     if (r->is_running)
@@ -251,7 +276,7 @@ void reload_request(struct reload *r)
 {
     if (r->is_over)
         log_event(LOG_INFO, "reload", "settings are not read again: the process is about to end");
-    else if (r->is_running)
+    else if (r->is_running || r->is_taking)
         r->is_wanted = true;
     else
         start(r);
@@ -267,7 +292,6 @@ struct reload *reload_new(struct server_shared *shared, struct worker *workers, 
     }
     r->shared = shared;
     r->workers = workers;
-    list_init(&r->plans);
     int e = uv_async_init(&workers[0].loop.uv, r->done, on_done);
     if (e != 0) {
         free(r->done);
@@ -294,12 +318,11 @@ void reload_free(struct reload *r)
         return;
     if (r->is_running) {
         uv_thread_join(&r->thread);
-        plan_free(r->plan);
         buf_done(&r->errors);
     }
     /* A worker that has ended took no more. */
-    LIST_EACH (it, after, &r->plans)
-        plan_free(LIST_ENTRY(it, struct plan, node));
+    plan_free(r->plan);
+    conf_unref(r->before);
     r->done->data = NULL;
     io_close_and_free(r->done);
     free(r);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -285,6 +286,35 @@ static void files_that_cannot_be_read(void **state)
     }
 }
 
+/* A process that runs neither waits for a pipe nor takes one that was read up for an empty file. */
+static void a_running_process_reads_regular_files_alone(void **state)
+{
+    char name[] = "conf-test-XXXXXX";
+    const char *env[] = { REGISTRY, NULL };
+    struct buf errors;
+    buf_init(&errors, 4096);
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "PENSTOCK_WORKERS: 9\n", 20), 20);
+    close(fd);
+    struct conf *c = conf_load_again(as_environ(env), name, CONF_FOR_SERVE, &errors);
+    assert_non_null(c);
+    assert_int_equal(c->workers, 9);
+    conf_unref(c);
+    unlink(name);
+    assert_int_equal(mkfifo(name, 0600), 0);
+    assert_null(conf_load_again(as_environ(env), name, CONF_FOR_SERVE, &errors));
+    unlink(name);
+    assert_null(conf_load_again(as_environ(env), "/dev/null", CONF_FOR_SERVE, &errors));
+    assert_null(conf_load_again(as_environ(env), "/", CONF_FOR_SERVE, &errors));
+    assert_null(conf_load_again(as_environ(env), name, CONF_FOR_SERVE, &errors));
+    buf_byte(&errors, 0);
+    assert_non_null(strstr(errors.p, "/dev/null: not a regular file\n/: not a regular file\n"));
+    assert_non_null(strstr(errors.p, "No such file or directory\n"));
+    assert_int_equal(strncmp(errors.p, name, strlen(name)), 0);
+    buf_done(&errors);
+}
+
 static void a_file_is_read(void **state)
 {
     char name[] = "conf-test-XXXXXX";
@@ -316,6 +346,7 @@ int main(void)
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(a_full_error_buffer_is_an_error),
         cmocka_unit_test(files_that_cannot_be_read),
+        cmocka_unit_test(a_running_process_reads_regular_files_alone),
         cmocka_unit_test(a_file_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* TLS: who is trusted, how it ends, sessions, what is read and not data. */
 #include "stream_rig.h"
 
+#include <sys/stat.h>
+
 struct verify_row {
     const char *name, *host, *san;
     int days;
@@ -257,8 +259,25 @@ static void test_files(void **state)
     assert_int_equal(f.kind, FAULT_CONFIG);
     assert_non_null(strstr(f.detail, "/nonexistent/ca.pem: No such file"));
     fault_clear(&f);
-    assert_null(io_tls_client_new("/dev/null", &f));
+    char name[] = "tls-test-XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_null(io_tls_client_new(name, &f));
     assert_non_null(strstr(f.detail, "no certificate"));
+    fault_clear(&f);
+    assert_int_equal(ftruncate(fd, (16 << 20) + 1), 0);
+    assert_null(io_tls_client_new(name, &f));
+    assert_non_null(strstr(f.detail, "more than 16 MiB"));
+    fault_clear(&f);
+    close(fd);
+    unlink(name);
+    assert_int_equal(mkfifo(name, 0600), 0);
+    assert_null(io_tls_client_new(name, &f));
+    unlink(name);
+    assert_non_null(strstr(f.detail, "not a regular file"));
+    fault_clear(&f);
+    assert_null(io_tls_client_new("/", &f));
+    assert_non_null(strstr(f.detail, "not a regular file"));
     fault_clear(&f);
 }
 
