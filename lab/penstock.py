@@ -16,7 +16,8 @@ def binary():
 def is_sanitized():
     """Sanitizers' own memory is not the product's: bounds on memory are then not judged."""
     with open(binary(), "rb") as f:
-        return b"__asan_init" in f.read()
+        program = f.read()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 class Penstock:

@@ -95,6 +95,19 @@ def start(world):
 
 
 @pytest.fixture
+def settings(world, start):
+    """settings("PENSTOCK_X: value\\n", SETTING=value ...) -> a penstock whose file can be written anew."""
+    from reloads import Settings
+    return functools.partial(Settings, world, start)
+
+
+@pytest.fixture(scope="session")
+def another_ca(world):
+    from reloads import serve_by_another_authority
+    return serve_by_another_authority(world)
+
+
+@pytest.fixture
 def forward(start):
     """forward(SETTING=value ...) -> a `penstock dns` of the test's own, on port 53 of penstock's host."""
     from lab.world import PENSTOCK
