@@ -29,7 +29,8 @@ int cmd_serve(int argc, char **argv);
 /* Tells what is wrong and the command's usage on stderr; returns EXIT_USAGE_ERROR. */
 int cli_usage_error(const char *command, const char *problem, const char *argument);
 
-/* A line on stderr, harmless to a terminal whatever it quotes. command is "" for penstock itself. */
+/* A line on stderr, harmless to a terminal whatever it quotes. command is "" for penstock itself.
+ */
 void cli_tell(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What is wrong with an argument that nobody took. */
