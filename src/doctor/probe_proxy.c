@@ -150,7 +150,7 @@ static void ask(struct probe_proxy *p, struct str target)
     p->http.on_done = on_http;
     probe_http_start(&p->http, p->loop,
                      &(struct probe_http_request){ .to = p->addr,
-                                                   .host_field = STR("penstock"),
+                                                   .host_field = STR("localhost"),
                                                    .target = target,
                                                    .method = HTTP_GET,
                                                    .max_body_bytes = PROBE_PROXY_BYTES,

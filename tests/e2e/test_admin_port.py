@@ -326,7 +326,7 @@ def test_no_dns_at_all(world, start):
     assert cli.page(proxy, "/livez")[0] == 200
     world.scripted.behave = Scripted.addresses(w.ORIGIN)
     eventually(lambda: fetch(proxy, "GET", f"/{ORIGIN}/a/b").status != 502, what="the repair")
-    assert ready(proxy)[0] == 200
+    eventually(lambda: ready(proxy)[0] == 200, what="ready again")
 
 
 def test_s3_is_dead(world, start):

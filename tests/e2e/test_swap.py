@@ -42,6 +42,8 @@ def found(world):
         for group, case in swap_requests.all_cases():
             with_etag(case)
             a, b = (swap_compare.ask(world.client, (p.ip, p.port), case, s3, catalog) for p in (nginx, penstock))
+            if case.name.startswith("broken") and len(b.s3) == 2 and b.s3[0].line == b.s3[1].line:
+                del b.s3[1]  # the connection had been used before: its death may have nothing to do with this request
             out.append((f"{group}/{case.name}", swap_compare.differences(a, b)))
         return out
     finally:
@@ -89,6 +91,7 @@ def page(found):
     out += [cell("\0".join((k.name, *examples[k.name]))).replace("\0", " | ").join(("| ", " |")) for k in KINDS if k.name in examples]
     out += ["", "All of them, request by request: `tests/e2e/recorded/differences.jsonl`.", "", "## What is not compared", "",
             "* Archives: Debian has no mod_zip, so nginx passes the registry's list on here. What the registry is asked is compared.",
+            "* Whether penstock asks S3 once or twice for an answer that breaks before its first byte: twice where the connection had been used before.",
             "* Times, load and broken networks: `docs/BENCHMARKS.md`, `docs/DNS.md`.",
             "* The lab's nginx is 1.22; the container's version may be another. Its configuration is an equal one, not the container's own file.", ""]
     return "\n".join(out)
